@@ -48,7 +48,7 @@ def count_rows(path: str | Path, kind: str) -> int:
 
 def read_provenance(path: str | Path) -> dict:
     """The provenance written with an artifact."""
-    metadata = pq.read_schema(path).metadata or {}
+    metadata = pq.read_metadata(path).metadata or {}
     if PROVENANCE not in metadata:
         raise UserError(f"{path}: no provenance in this file; it was not written by coldstart")
     return json.loads(metadata[PROVENANCE])
@@ -122,13 +122,13 @@ def _open(path: str | Path, kind: str) -> Iterator[pq.ParquetFile]:
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet file ({error})") from error
     with file:
-        _check_schema(file.schema_arrow, kind, path)
+        _check_schema(file, kind, path)
         yield file
 
 
-def _check_schema(found: pa.Schema, kind: str, path: Path) -> None:
-    wanted = SCHEMAS[kind]
-    written = (found.metadata or {}).get(KIND, kind.encode()).decode()
+def _check_schema(file: pq.ParquetFile, kind: str, path: Path) -> None:
+    found, wanted = file.schema_arrow, SCHEMAS[kind]
+    written = (file.metadata.metadata or {}).get(KIND, kind.encode()).decode()
     if written != kind:
         raise UserError(f"{path}: this file is of kind '{written}', but '{kind}' was expected here")
     for field in wanted:

@@ -57,6 +57,7 @@ def resolve_config(given: dict | None, name: str = "config") -> dict:
     if errors:
         raise UserError("\n  ".join([f"{name}: the config has {len(errors)} mistake(s)", *map(_explain, errors)]))
     _check_meaning(config, name)
+    _apply_data_root(config)
     return config
 
 
@@ -125,6 +126,15 @@ def _explain(error) -> str:
     return f"{key}: {error.message}"
 
 
+def _apply_data_root(config: dict) -> None:
+    """Put ``data_root`` in front of relative source paths and clear it, so that resolving twice changes nothing."""
+    root = config["data_root"]
+    for source in [*config["data"]["train"].values(), *config["benchmarks"].values()]:
+        if root and source.get("path"):
+            source["path"] = str(Path(root) / source["path"])
+    config["data_root"] = None
+
+
 def _check_meaning(config: dict, name: str) -> None:
     """Rules between keys that a schema cannot state."""
     for arm in config["arms"]:
@@ -140,7 +150,7 @@ def _check_meaning(config: dict, name: str) -> None:
                 raise UserError(
                     f"{name}: {place}.{key}: give exactly one of testbed, path, hub (found: {given or 'none'})"
                 )
-    for section in ("distill", "eval"):
+    for section in ("distill", "grpo", "eval"):
         if config["lengths"]["max_prompt"] + config[section]["max_tokens"] > config["lengths"]["max_model"]:
             raise UserError(
                 f"{name}: lengths.max_prompt + {section}.max_tokens is more than lengths.max_model: raise max_model"
