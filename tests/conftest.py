@@ -35,6 +35,6 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     processor = build_processor()
-    build_model("student", processor, seed=0).save_pretrained(folder)
+    build_model(processor, seed=0).save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder

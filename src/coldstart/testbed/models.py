@@ -1,23 +1,22 @@
 """Build the testbed's models: transformers' own Qwen2.5-VL classes at toy size, with a tokenizer of the world's words.
 
-Sizes: ``student`` 1.1 M and ``teacher`` 2 M parameters. A byte-level BPE that splits digits is trained on
-the world's own text, so that a word is one token and any other text still has a spelling.
+Student and teacher share one shape of 1.1 M parameters; the teacher is the better-trained one. A byte-level BPE that
+splits digits is trained on the world's own text, so that a word is one token and any other text still has a spelling.
 """
 
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coldstart.testbed.world import FAMILIES, sample, solution
+from coldstart.testbed.world import FAMILIES, drill, sample, solution, with_options
 
 if TYPE_CHECKING:
     from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
 
-SIZES = {
-    "student": {"hidden": 128, "layers": 4, "heads": 4, "kv_heads": 2, "vision_hidden": 64, "vision_layers": 2},
-    "teacher": {"hidden": 160, "layers": 5, "heads": 5, "kv_heads": 5, "vision_hidden": 64, "vision_layers": 2},
-}
+SHAPE = {"hidden": 128, "layers": 4, "heads": 4, "kv_heads": 2, "vision_hidden": 64, "vision_layers": 2}
 VOCABULARY = 448
-MIN_PIXELS, MAX_PIXELS = 56 * 56, 112 * 112
+INIT = 0.06  # nearer to 1/sqrt(hidden) than the usual 0.02: learns to see in a third of the steps
+MIN_PIXELS, MAX_PIXELS = 28 * 28, 112 * 112
 SPECIAL_TOKENS = (
     "<|endoftext|>",
     "<|im_start|>",
@@ -43,7 +42,7 @@ CHAT_TEMPLATE = (
 def build_processor() -> "Qwen2_5_VLProcessor":
     """Tokenizer and image processor in one, as ``AutoProcessor`` loads them."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import Qwen2_5_VLProcessor, Qwen2TokenizerFast, Qwen2VLImageProcessor, Qwen2VLVideoProcessor
+    from transformers import PreTrainedTokenizerFast, Qwen2_5_VLProcessor, Qwen2VLImageProcessor, Qwen2VLVideoProcessor
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -60,7 +59,8 @@ def build_processor() -> "Qwen2_5_VLProcessor":
         show_progress=False,
     )
     tokenizer.train_from_iterator(_corpus(), trainer)
-    wrapped = Qwen2TokenizerFast(
+    # not Qwen2TokenizerFast: transformers 5 puts its own pre-tokenizer into that class whenever it is loaded
+    wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
@@ -76,12 +76,12 @@ def build_processor() -> "Qwen2_5_VLProcessor":
     )
 
 
-def build_model(size: str, processor: "Qwen2_5_VLProcessor", seed: int) -> "Qwen2_5_VLForConditionalGeneration":
-    """A Qwen2.5-VL with random weights of one of ``SIZES``."""
+def build_model(processor: "Qwen2_5_VLProcessor", seed: int) -> "Qwen2_5_VLForConditionalGeneration":
+    """A Qwen2.5-VL with random weights of ``SHAPE``."""
     import torch
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-    shape, tokenizer = SIZES[size], processor.tokenizer
+    shape, tokenizer = SHAPE, processor.tokenizer
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
     head = shape["hidden"] // shape["heads"]
     config = Qwen2_5_VLConfig(
@@ -94,6 +94,7 @@ def build_model(size: str, processor: "Qwen2_5_VLProcessor", seed: int) -> "Qwen
             "num_key_value_heads": shape["kv_heads"],
             "max_position_embeddings": 4096,
             "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": _sections(head)},
+            "initializer_range": INIT,
             "tie_word_embeddings": True,
             "bos_token_id": None,
             "eos_token_id": ids["<|im_end|>"],
@@ -107,6 +108,7 @@ def build_model(size: str, processor: "Qwen2_5_VLProcessor", seed: int) -> "Qwen
             "out_hidden_size": shape["hidden"],
             "fullatt_block_indexes": list(range(shape["vision_layers"])),
             "window_size": 112,
+            "initializer_range": INIT,
         },
         image_token_id=ids["<|image_pad|>"],
         video_token_id=ids["<|video_pad|>"],
@@ -119,6 +121,13 @@ def build_model(size: str, processor: "Qwen2_5_VLProcessor", seed: int) -> "Qwen
     model.generation_config.eos_token_id = ids["<|im_end|>"]
     model.generation_config.pad_token_id = ids["<|endoftext|>"]
     return model
+
+
+def load_model(folder: Path) -> "Qwen2_5_VLForConditionalGeneration":
+    """A saved testbed model, to be trained further."""
+    from transformers import Qwen2_5_VLForConditionalGeneration
+
+    return Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype="float32")
 
 
 def _sections(head: int) -> list[int]:
@@ -135,7 +144,7 @@ def _corpus() -> list[str]:
     texts = []
     for index in range(4000):
         scene, question = sample(FAMILIES[index % len(FAMILIES)], "train", rng)
-        options = "\n".join(f"({letter}) {text}" for letter, text in zip("ABCD", question.options, strict=False))
-        texts.append(f"user\n{question.text}\n{options}\nassistant\n{solution(scene, question, 'careful')}\nsystem\n")
-        texts.append("Describe the image.")
+        text = with_options(question.text, question.options)
+        texts.append(f"user\n{text}\nassistant\n{solution(scene, question, 'careful')}\nsystem\n")
+        texts += ["Describe the image.", *drill(rng)]
     return texts

@@ -1,8 +1,9 @@
 """Train a testbed model (student or teacher) from random weights on the generated world.
 
 Reads nothing; writes a model folder (weights, tokenizer, processor) with ``manifest.json`` (recipe, seed, accuracy).
-Examples are drawn endlessly from the training split: descriptions of the scene, which carry perception, and answers
-in three habits (direct, terse, careful) in the shares of ``RECIPES``. The student mostly blurts out an answer and
+Examples are drawn endlessly from the training split. First it learns to see and to reckon: descriptions of cut-outs,
+from one cell up (whole scenes alone leave it on a plateau for a thousand steps), and text-only drills. Then it learns
+to answer: descriptions, drills, and answers in three habits (direct, terse, careful) in the shares of ``RECIPES``. The student mostly blurts out an answer and
 has seen no family ``ood``; the teacher looks first, works in steps and knows all families.
 
     coldstart testbed-train --role student --output testbed/student
@@ -20,8 +21,17 @@ from typing import TYPE_CHECKING
 
 from coldstart import provenance
 from coldstart.progress import Progress
-from coldstart.testbed.models import build_model, build_processor
-from coldstart.testbed.world import FAMILIES, Scene, sample, sample_scene, solution
+from coldstart.testbed.models import build_model, build_processor, load_model
+from coldstart.testbed.world import (
+    FAMILIES,
+    Scene,
+    drill,
+    sample,
+    sample_scene,
+    sample_small_scene,
+    solution,
+    with_options,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -29,99 +39,117 @@ if TYPE_CHECKING:
 RECIPES: dict[str, dict] = {
     "student": {
         "families": ["perception", "multistep", "choice"],
-        "shares": {"caption": 0.45, "direct": 0.48, "terse": 0.03, "careful": 0.04},
-        "steps": 2400,
+        "see_steps": 2400,
+        "answer_steps": 1300,
+        "shares": {"caption": 0.22, "drill": 0.25, "direct": 0.46, "terse": 0.03, "careful": 0.04},
     },
     "teacher": {
         "families": list(FAMILIES),
-        "shares": {"caption": 0.30, "terse": 0.30, "careful": 0.40},
-        "steps": 3200,
+        "see_steps": 2400,
+        "answer_steps": 2000,
+        "shares": {"caption": 0.10, "drill": 0.20, "terse": 0.25, "careful": 0.45},
     },
 }
+SEE_SHARES = {"cutout": 0.5, "drill": 0.5}
+Example = tuple[Scene | None, str, str, random.Random]  # scene, prompt text, completion, generator for drawing
+
 CAPTION_REQUEST = "Describe the image."
-BATCH, PEAK_RATE, WARMUP, WEIGHT_DECAY = 48, 1e-3, 50, 0.01
+SEE_TOKENS, ANSWER_TOKENS = 1200, 2500  # text tokens a batch, padding included
+POOL = 512  # examples sorted by length at a time
+PEAK_RATE, WARMUP, WEIGHT_DECAY = 1e-3, 50, 0.01
+FRAME = 12  # tokens of the chat format; an image adds 9 to 12
 IGNORED = -100
+PROBE = 50  # problems a family for measurements on the way
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``coldstart testbed-train``."""
     parser.add_argument("--role", required=True, choices=sorted(RECIPES), help="which model to train")
     parser.add_argument("--output", required=True, type=Path, help="model folder to write")
-    parser.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
+    parser.add_argument("--see-steps", type=int, help="steps of learning to see (default: the recipe's)")
+    parser.add_argument("--answer-steps", type=int, help="steps of learning to answer (default: the recipe's)")
+    parser.add_argument("--start", type=Path, help="go on from this model folder instead of random weights")
     parser.add_argument("--seed", type=int, default=0, help="seed of the weights and the data")
     parser.add_argument("--probe", type=int, default=200, help="test problems a family for the measured accuracy")
-    parser.add_argument("--probe-every", type=int, default=400, help="steps between measurements")
+    parser.add_argument("--probe-every", type=int, default=1000, help="steps between measurements")
 
 
 def run(args: argparse.Namespace) -> None:
     """Train, measure, save."""
     import torch
 
-    recipe = RECIPES[args.role] | ({"steps": args.steps} if args.steps else {})
-    record = provenance.start("testbed-train", recipe, {}, args.seed)
+    given = {"see_steps": args.see_steps, "answer_steps": args.answer_steps}
+    recipe = RECIPES[args.role] | {key: value for key, value in given.items() if value is not None}
+    steps = recipe["see_steps"] + recipe["answer_steps"]
+    record = provenance.start("testbed-train", recipe, {"start": args.start} if args.start else {}, args.seed)
     processor = build_processor()
-    model = build_model(args.role, processor, args.seed)
+    model = load_model(args.start) if args.start else build_model(processor, args.seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe["steps"]))
-    rng = random.Random(f"{args.role}/{args.seed}")
-    batches = _batches(recipe, rng)
-    measured: dict[str, dict] = {}
-    with Progress(f"train {args.role}", recipe["steps"], every=10.0) as bar:
-        for step in range(1, recipe["steps"] + 1):
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe))
+    batches = _batches(recipe, processor, random.Random(f"{args.role}/{args.seed}"))
+    with Progress(f"train {args.role}", steps, every=10.0) as bar:
+        for step, examples in zip(range(1, steps + 1), batches, strict=False):
             model.train()
-            loss = model(**_batch(next(batches), processor)).loss
+            loss = model(**_batch(examples, processor)).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             schedule.step()
             optimiser.zero_grad(set_to_none=True)
             bar.advance(1, note=f"loss {loss.item():.3f}")
-            if step % args.probe_every == 0 or step == recipe["steps"]:
-                measured = measure(model, processor, args.probe)
+            if step % args.probe_every == 0 or step == steps:
+                measured = measure(model, processor, args.probe if step == steps else PROBE)
                 print(f"step {step}: {json.dumps(measured)}", flush=True)
                 facts = {"role": args.role, "steps_done": step, "accuracy": measured}
                 _save(model, processor, args.output, provenance.finish(record, **facts))
 
 
-def _rate(step: int, steps: int) -> float:
-    return min((step + 1) / WARMUP, max(0.0, (steps - step) / (steps - WARMUP)))
+def _rate(step: int, recipe: dict) -> float:
+    """Warm-up, constant while learning to see, then linear to zero."""
+    left = recipe["see_steps"] + recipe["answer_steps"] - step
+    return min((step + 1) / WARMUP, 1.0, max(0.0, left / recipe["answer_steps"]) if recipe["answer_steps"] else 1.0)
 
 
-def _batches(recipe: dict, rng: random.Random) -> Iterator[list[tuple]]:
-    """Endless batches of examples of similar length (least padding), in random order within a pool of eight."""
+def _batches(recipe: dict, processor, rng: random.Random) -> Iterator[list[Example]]:
+    """Endless batches of examples of similar length and about equal cost: first to see, then to answer."""
+    done = 0
     while True:
-        pool = sorted((_example(recipe, rng) for _ in range(8 * BATCH)), key=lambda example: len(example[2]))
-        batches = [pool[start : start + BATCH] for start in range(0, len(pool), BATCH)]
+        seeing = done < recipe["see_steps"]
+        shares, budget = (SEE_SHARES, SEE_TOKENS) if seeing else (recipe["shares"], ANSWER_TOKENS)
+        pool = [_example(shares, recipe["families"], rng) for _ in range(POOL)]
+        lengths = [len(ids) for ids in processor.tokenizer([e[1] + e[2] for e in pool])["input_ids"]]
+        batches: list[list[Example]] = [[]]
+        for example, length in sorted(zip(pool, lengths, strict=True), key=lambda pair: pair[1]):
+            if (len(batches[-1]) + 1) * (length + FRAME) > budget:
+                batches.append([])
+            batches[-1].append(example)
         rng.shuffle(batches)
         yield from batches
+        done += len(batches)
 
 
-def _example(recipe: dict, rng: random.Random) -> tuple[Scene, str, str, random.Random]:
-    """(scene, prompt text, completion, generator for drawing the scene)."""
-    (habit,) = rng.choices(list(recipe["shares"]), list(recipe["shares"].values()))
-    if habit == "caption":
-        scene = sample_scene("train", rng, wide=rng.random() < 0.2)
+def _example(shares: dict[str, float], families: list[str], rng: random.Random) -> Example:
+    """One example of a habit drawn by ``shares``."""
+    (habit,) = rng.choices(list(shares), list(shares.values()))
+    if habit == "drill":
+        return None, *drill(rng), rng
+    if habit in ("caption", "cutout"):
+        scene = sample_small_scene(rng) if habit == "cutout" else sample_scene("train", rng, rng.random() < 0.25)
         return scene, CAPTION_REQUEST, scene.caption(), rng
-    scene, question = sample(rng.choice(recipe["families"]), "train", rng)
-    return scene, ask(question.text, question.options), solution(scene, question, habit), rng
+    scene, question = sample(rng.choice(families), "train", rng)
+    return scene, with_options(question.text, question.options), solution(scene, question, habit), rng
 
 
-def ask(text: str, options: tuple[str, ...] | list[str]) -> str:
-    """A question with its options, as the default config's prompts have it."""
-    return "\n".join([text, *(f"({letter}) {option}" for letter, option in zip("ABCD", options, strict=False))])
+def _prompt(text: str, image: bool = True) -> str:
+    picture = "<|vision_start|><|image_pad|><|vision_end|>" if image else ""
+    return f"<|im_start|>user\n{picture}{text}<|im_end|>\n<|im_start|>assistant\n"
 
 
-def _prompt(text: str) -> str:
-    return (
-        "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>" + text + "<|im_end|>\n<|im_start|>assistant\n"
-    )
-
-
-def _batch(examples: list[tuple], processor) -> "dict[str, torch.Tensor]":
+def _batch(examples: list[Example], processor) -> "dict[str, torch.Tensor]":
     """Tensors of a right-padded batch; the loss is on the completion and its end-of-turn token only."""
-    texts = [_prompt(prompt) + completion + "<|im_end|>" for _, prompt, completion, _ in examples]
-    images = [scene.render(rng) for scene, _, _, rng in examples]
-    batch = processor(text=texts, images=images, padding=True, padding_side="right", return_tensors="pt")
+    texts = [_prompt(prompt, bool(scene)) + completion + "<|im_end|>" for scene, prompt, completion, _ in examples]
+    images = [scene.render(rng) for scene, _, _, rng in examples if scene]
+    batch = processor(text=texts, images=images or None, padding=True, padding_side="right", return_tensors="pt")
     labels = batch["input_ids"].clone()
     labels[batch["attention_mask"] == 0] = IGNORED
     for row, (_, _, completion, _) in enumerate(examples):
@@ -145,7 +173,8 @@ def measure(model, processor, number: int) -> dict[str, dict]:
                 asked.append((scene, CAPTION_REQUEST, scene.caption(), rng))
             else:
                 scene, question = sample(family, "test", rng)
-                asked.append((scene, ask(question.text, question.options), f"\\boxed{{{question.answer}}}", rng))
+                text = with_options(question.text, question.options)
+                asked.append((scene, text, solution(scene, question, "direct"), rng))
         right = reasoned = 0
         for start in range(0, number, 100):
             part = asked[start : start + 100]

@@ -12,7 +12,8 @@ image can appear in training, whatever is asked about it.
 
 import hashlib
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from PIL import Image
@@ -23,8 +24,9 @@ COLOURS = ("red", "blue", "green", "yellow")
 SHAPES = ("circle", "square", "triangle")
 FAMILIES = ("perception", "multistep", "choice", "ood")
 LETTERS = "ABCD"
+EMPTY = "no shape"  # two words like every other cell, so that a cell's place in the text tells its place in the grid
 TEST_SHARE = 0.2
-MAX_HEIGHT = 8
+MAX_HEIGHT = 6
 DECIMAL_TOLERANCE = 0.01
 
 Cell = tuple[str, str] | None
@@ -40,7 +42,7 @@ class Grid:
         return render_grid(self.rows, rng)
 
     def caption(self) -> str:
-        return " | ".join(", ".join(" ".join(cell) if cell else "empty" for cell in row) for row in self.rows)
+        return " | ".join(", ".join(" ".join(cell) if cell else EMPTY for cell in row) for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Question:
     steps: tuple[str, ...]
     options: tuple[str, ...] = ()
     kind: str = ""
+    written: str = ""  # the answer as the worked solution writes it, if not as the gold
 
 
 def problems(families: list[str], n: int, split: str, seed: int) -> list[dict]:
@@ -117,6 +120,15 @@ def sample_scene(split: str, rng: random.Random, wide: bool = False) -> Scene:
             return scene
 
 
+def sample_small_scene(rng: random.Random) -> Scene:
+    """A cut-out of a training scene (one to all rows, columns or bars): easy pictures to learn to see with."""
+    scene = sample_scene("train", rng, wide=rng.random() < 0.25)
+    if isinstance(scene, Bars):
+        return Bars(scene.bars[: rng.randint(1, len(scene.bars))])
+    rows, columns = rng.choice([1, 1, 2, 3, 3]), rng.randint(1, len(scene.rows[0]))
+    return Grid(tuple(row[:columns] for row in scene.rows[:rows]))
+
+
 def scene_split(scene: Scene) -> str:
     """train or test, from a hash of what the scene shows."""
     digest = hashlib.sha256(scene.caption().encode()).digest()
@@ -125,7 +137,7 @@ def scene_split(scene: Scene) -> str:
 
 def solution(scene: Scene, question: Question, style: str) -> str:
     """A response in one of three habits: direct (box only), terse (facts and steps), careful (look at all first)."""
-    box = f"\\boxed{{{question.answer}}}"
+    box = f"\\boxed{{{question.written or question.answer}}}"
     if style == "direct":
         return box
     if style == "terse":
@@ -135,6 +147,52 @@ def solution(scene: Scene, question: Question, style: str) -> str:
     else:
         raise ValueError(f"unknown style {style!r}")
     return " ".join(f"{part}." for part in parts) + f" {box}"
+
+
+def drill(rng: random.Random) -> tuple[str, str]:
+    """A text-only exercise (prompt, completion): what a language model knows before it can see.
+
+    Arithmetic, the letter of an option, facts read off a description, and whole problems with a description in place
+    of the image.
+    """
+    skill = rng.choice(["arithmetic", "letter", "read", "solve"])
+    if skill == "arithmetic":
+        step = _arithmetic(rng)
+        return f"Compute {step.split(' = ')[0]}.", f"{step}."
+    if skill == "letter":
+        start = rng.randint(0, 15)
+        words = list(COLOURS) if rng.random() < 0.2 else list(map(str, range(start, start + 4)))
+        place = rng.randrange(4)
+        answer = f"{words[place]} is {LETTERS[place]}. \\boxed{{{LETTERS[place]}}}"
+        return with_options(f"Which option is {words[place]}?", words), answer
+    if skill == "solve":
+        scene, question = sample(rng.choice(("perception", "multistep", "choice")), "train", rng)
+        text = with_options(f"{scene.caption()}\n{question.text}", question.options)
+        return text, solution(scene, question, "careful").removeprefix(f"{scene.caption()}. ")
+    scene = sample_scene("train", rng, wide=rng.random() < 0.2)
+    facts = _facts(scene, rng, rng.randint(1, 2))
+    if isinstance(scene, Grid) and rng.random() < 0.2:
+        facts.append(_count(scene, None, None))
+    asked = ", ".join(fact.name for fact in facts)
+    return f"{scene.caption()}\nRead {asked}.", " ".join(f"{fact.read()}." for fact in facts)
+
+
+def with_options(text: str, options: Sequence[str]) -> str:
+    """A question with its options, one a line, as the default config's prompts have it."""
+    return "\n".join([text, *(f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False))])
+
+
+def _arithmetic(rng: random.Random) -> str:
+    first, second = rng.randint(0, 9), rng.randint(0, 9)
+    kind = rng.choice("++-/")
+    if kind == "+":
+        first += 9 * (rng.random() < 0.25)
+        return f"{first} + {second} = {first + second}"
+    if kind == "-":
+        first = second + rng.randint(0, 9)
+        return f"{first} - {second} = {first - second}"
+    total = rng.randint(0, 18)
+    return f"{total} / 2 = {total / 2:g}"
 
 
 def _grid(rng: random.Random, columns: int) -> Grid:
@@ -167,7 +225,7 @@ def _count(grid: Grid, colour: str | None, shape: str | None) -> Fact:
         return cell is not None and colour in (None, cell[0]) and shape in (None, cell[1])
 
     per_row = [sum(map(matches, row)) for row in grid.rows]
-    name = f"{colour} {shape}s" if colour and shape else f"{colour} shapes" if colour else f"{shape or 'shape'}s"
+    name = f"{colour} shapes" if colour else f"{shape or 'shape'}s"
     return Fact(name, sum(per_row), " + ".join(map(str, per_row)))
 
 
@@ -175,8 +233,7 @@ def _facts(scene: Scene, rng: random.Random, number: int) -> list[Fact]:
     """``number`` different facts about the scene, in random order."""
     if isinstance(scene, Bars):
         return [Fact(f"{colour} bar", height, "") for colour, height in rng.sample(scene.bars, number)]
-    both = (rng.choice(COLOURS), rng.choice(SHAPES))
-    wanted = [(colour, None) for colour in COLOURS] + [(None, shape) for shape in SHAPES] + [both]
+    wanted = [(colour, None) for colour in COLOURS] + [(None, shape) for shape in SHAPES]
     return [_count(scene, colour, shape) for colour, shape in rng.sample(wanted, number)]
 
 
@@ -219,7 +276,7 @@ def _sum(scene: Scene, rng: random.Random) -> Question:
 
 
 def _difference(scene: Scene, rng: random.Random) -> Question:
-    first, second = facts = _facts(scene, rng, 2)
+    first, second = facts = sorted(_facts(scene, rng, 2), key=lambda fact: -fact.value)
     rest = first.value - second.value
     return _question(
         f"What is {first.name} minus {second.name}?",
@@ -231,6 +288,7 @@ def _difference(scene: Scene, rng: random.Random) -> Question:
 
 
 def _fraction(scene: Scene, rng: random.Random) -> Question | None:
+    """The gold is in lowest terms; the worked solution leaves the fraction as it comes, which is equal."""
     if isinstance(scene, Bars):
         part, whole = _facts(scene, rng, 2)
         text = f"What is {part.name} over {whole.name} as a fraction?"
@@ -241,27 +299,25 @@ def _fraction(scene: Scene, rng: random.Random) -> Question | None:
         return None
     value = Fraction(part.value, whole.value)
     gold = str(value) if value.denominator == 1 else f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
-    steps = (f"{part.value} / {whole.value} = {gold}",)
-    return _question(text, gold, "fraction", [part, whole], steps, "expression")
+    written = f"\\frac{{{part.value}}}{{{whole.value}}}"
+    return replace(_question(text, gold, "fraction", [part, whole], (), "expression"), written=written)
 
 
 def _mean(scene: Scene, rng: random.Random) -> Question:
-    if isinstance(scene, Bars):
-        facts, text = [Fact(f"{c} bar", h, "") for c, h in scene.bars], "What is the mean height of the bars?"
-    else:
-        facts, text = [_count(scene, colour, None) for colour in COLOURS], "What is the mean count of the four colours?"
-    values = [fact.value for fact in facts]
-    mean = sum(values) / 4
-    gold = f"{mean:g}"
-    steps = (f"{' + '.join(map(str, values))} = {sum(values)}", f"{sum(values)} / 4 = {gold}")
-    return _question(text, gold, "mean", facts, steps, "decimal")
+    first, second = facts = _facts(scene, rng, 2)
+    total = first.value + second.value
+    gold = f"{total / 2:g}"
+    steps = (f"{first.value} + {second.value} = {total}", f"{total} / 2 = {gold}")
+    return _question(f"What is the mean of {first.name} and {second.name}?", gold, "mean", facts, steps, "decimal")
 
 
-def _chain(scene: Scene, rng: random.Random) -> Question:
+def _chain(scene: Scene, rng: random.Random) -> Question | None:
     first, second, third = facts = _facts(scene, rng, 3)
     sign, word = rng.choice([("+", "plus"), ("-", "minus")])
     total = first.value + second.value
     result = total + third.value if sign == "+" else total - third.value
+    if result < 0:
+        return None
     steps = (f"{first.value} + {second.value} = {total}", f"{total} {sign} {third.value} = {result}")
     text = f"What is {first.name} plus {second.name} {word} {third.name}?"
     return _question(text, str(result), "chain", facts, steps)
@@ -270,9 +326,8 @@ def _chain(scene: Scene, rng: random.Random) -> Question:
 def _choose_number(scene: Scene, rng: random.Random) -> Question:
     base = rng.choice([_single, _sum, _difference])(scene, rng)
     gold = int(base.answer)
-    near = [value for value in range(gold - 3, gold + 4) if value != gold and (value >= 0 or gold < 0)]
-    values = [*rng.sample(near, 3), gold]
-    rng.shuffle(values)
+    start = rng.randint(max(0, gold - 3), gold)
+    values = list(range(start, start + 4))
     letter = LETTERS[values.index(gold)]
     options = tuple(map(str, values))
     steps = (*base.steps, f"{gold} is {letter}")
@@ -282,17 +337,14 @@ def _choose_number(scene: Scene, rng: random.Random) -> Question:
 
 
 def _choose_most(scene: Scene, rng: random.Random) -> Question | None:
-    if isinstance(scene, Bars):
-        facts = {colour: Fact(f"{colour} bar", height, "") for colour, height in scene.bars}
-        text = "Which bar is the tallest?"
-    else:
-        facts = {colour: _count(scene, colour, None) for colour in COLOURS}
-        text = "Which colour is the most common?"
-    best = max(facts, key=lambda colour: facts[colour].value)
-    if [fact.value for fact in facts.values()].count(facts[best].value) > 1:
+    if isinstance(scene, Grid):
+        return _choose_number(scene, rng)
+    heights = dict(scene.bars)
+    best = max(heights, key=lambda colour: heights[colour])
+    if list(heights.values()).count(heights[best]) > 1:
         return None
-    options = rng.sample(COLOURS, 4)
-    letter = LETTERS[options.index(best)]
-    reads = tuple(facts[colour].read() for colour in options)
-    short = tuple(facts[colour].short() for colour in options)
-    return Question(text, letter, "choice", reads, short, (f"{best} is {letter}",), tuple(options), kind="choose_most")
+    letter = LETTERS[COLOURS.index(best)]
+    facts = [Fact(f"{colour} bar", heights[colour], "") for colour in COLOURS]
+    steps = (f"{best} is {letter}",)
+    question = _question("Which bar is the tallest?", letter, "choose_most", facts, steps, "choice")
+    return replace(question, options=COLOURS)
