@@ -1,0 +1,210 @@
+r"""Find the answer that a response states. Nothing is guessed: what is not stated explicitly is no answer.
+
+    >>> extract(r"so 3+4 gives \boxed{7}.", "integer").candidates
+    ('7',)
+
+In this order:
+1. A response with a ``<think>`` block is read behind ``</think>`` only; inside an unclosed block nothing is stated.
+2. The last complete ``\boxed{}`` or ``\fbox{}`` (balanced braces; of nested boxes the innermost). An unfinished box
+   is ignored. For lists and expressions, boxes joined by nothing but commas or "and" are read together.
+3. The last explicit statement: "the answer is X", "Answer: X", "<answer>X</answer>", "#### X", a line "A: X".
+4. The whole response, if it is nothing but an answer.
+For choice, boxes and statements compete and the last that names an option wins; "(B) is correct", "choose B", and a
+single line that is only an option's letter count as statements too.
+A number somewhere in running text is no answer.
+"""
+
+import re
+from dataclasses import dataclass
+
+from coldstart.grading import normalise
+
+MAX_ANSWER = 1500  # characters; a longer "answer" is not one
+MAX_TAIL = 20_000  # statements are looked for in the last part of a response
+MAX_CANDIDATES = 4
+MAX_JOINED = 50  # boxes read together
+
+_BRACES = re.compile(r"\\[\\{}]|\\f?box(?:ed)?\s*\{|[{}]")
+_BARE_BOX = re.compile(r"\\boxed\s+([\w.+-]+)")
+_JOINED = re.compile(r"[\s$,;]*(?:(?:\\text\{)?\s*(?:and|or)\s*\}?)?[\s$,;]*", re.IGNORECASE)
+
+_STATEMENT = re.compile(
+    r"""\b(?:answer|(?:correct|right|best|final)\s+(?:option|choice|result)|(?:option|choice)(?=\s+(?:is|to)\b))
+        (?:\s+(?:to|of|for|from|in|here)\b[^.\n:]{0,100}?)?
+        [\s*_]*(?:\bis\b|\bare\b|\bwas\b|\b(?:would|should|must|will)\s+be\b|\bequals?\b|:|=)
+        (?:[\s*_]*(?:that|therefore|thus|then|simply|indeed|given\s+by|equal\s+to|option|choice|answer|:|=)(?!\w))*
+        [\s*_:]*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_TAG = re.compile(r"<answer>((?:(?!</?answer>).){0,2000})</answer>", re.IGNORECASE | re.DOTALL)
+_MARK = re.compile(r"^[ \t]*(?:####|A:)[ \t]*(\S[^\n]*)", re.MULTILINE)
+_CHOSEN = re.compile(
+    r"(?:(?<![\w'])\(?([A-Z])\)?[*\s]+is\s+(?:(?:the\s+)?(?:(?:correct|right|best)\s+)?(?:answer|option|choice)\b|correct\b)"
+    r"(?!\s+(?:if|when)\b)"
+    r"|\b(?:choose|select|pick)\s+(?:option\s+|answer\s+|choice\s+)?[(*]{0,3}([A-Z])(?=[).,:*]|\s*$))",
+    re.MULTILINE,
+)
+_NEGATED = re.compile(r"(?:not|n't|never|incorrect|wrong)\b", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?](?=\s|\*|$)|\n")
+_MATH = re.compile(r"\$\$?([^$]{1,800})\$\$?|\\\(((?:[^\\]|\\(?!\))){1,800})\\\)|\\\[((?:[^\\]|\\(?!\])){1,800})\\\]")
+_LETTER_LINE = re.compile(r"^[ \t*_]*\(?([A-Z])[).:]?[ \t*_.]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """Candidate answers, best first, and where they come from: box, statement, whole or none."""
+
+    candidates: tuple[str, ...]
+    where: str
+
+
+def extract(response: str, answer_type: str) -> Extraction:
+    """The explicitly stated answers of ``response``; see the module's text for the rules."""
+    text = visible(response)
+    if answer_type == "choice":
+        return _choice(text)
+    boxed = boxes(text)
+    if boxed:
+        return Extraction((_joined(text, boxed) if answer_type in ("list", "expression") else boxed[-1][2],), "box")
+    stated = [_trim(rest, answer_type) for _, rest in statements(text[-MAX_TAIL:])]
+    usable = [found for found in stated if found]
+    if usable:
+        return Extraction((usable[-1],), "statement")
+    whole = text.strip()
+    if whole and len(whole) <= 200 and "\n" not in whole and _only_an_answer(whole, answer_type):
+        return Extraction((whole,), "whole")
+    return Extraction((), "none")
+
+
+def visible(response: str) -> str:
+    """The part of a response that is addressed to the reader: what follows a ``<think>`` block."""
+    _, closed, tail = response.rpartition("</think>")
+    if closed:
+        return tail
+    before, opened, _ = tail.partition("<think>")
+    return before if opened else response
+
+
+def boxes(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, content) of the outermost complete boxes in order; the content is that of the innermost box."""
+    stack: list[tuple[int, int] | None] = []  # an entry per open brace: (start, content start) if it opens a box
+    found: list[tuple[int, int, int, int]] = []  # start, end, content start, content end
+    for match in _BRACES.finditer(text):
+        token = match[0]
+        if token[0] == "\\" and token[-1] != "{":
+            continue
+        if token == "\\{":
+            continue
+        if token == "}":
+            opened = stack.pop() if stack else None
+            if opened is None:
+                continue
+            start, inside = opened
+            content = (inside, match.start())
+            # keep only the outermost of nested boxes; a box that holds nothing but a box takes that box's content
+            while found and found[-1][0] > start:
+                inner = found.pop()
+                if not text[inside : inner[0]].strip() and not text[inner[1] : match.start()].strip():
+                    content = inner[2:]
+            found.append((start, match.end(), *content))
+        else:
+            stack.append((match.start(), match.end()) if token != "{" else None)
+    result = [(start, end, text[inside:until]) for start, end, inside, until in found if text[inside:until].strip()]
+    if not result:
+        result = [(match.start(), match.end(), match[1]) for match in _BARE_BOX.finditer(text)]
+    return result
+
+
+def statements(text: str) -> list[tuple[int, str]]:
+    """(position, what was stated) of every explicit statement, in order; statements that deny are left out."""
+    found = []
+    for match in _STATEMENT.finditer(text):
+        rest = text[match.end() : match.end() + MAX_ANSWER]
+        if rest.strip() and not _NEGATED.match(rest.lstrip(" *_")):
+            found.append((match.start(), rest))
+    for pattern in (_TAG, _MARK):
+        found += [(match.start(), match[1].strip()) for match in pattern.finditer(text) if match[1].strip()]
+    return sorted(found)
+
+
+def sentence(rest: str) -> str:
+    """The first sentence or line of what follows a statement."""
+    rest = rest.lstrip(" \n*_")
+    for end in _SENTENCE_END.finditer(rest):
+        if end.start() > 0 and not (rest[end.start()] == "." and re.fullmatch(r"(?:[A-Z]|\d+)", rest[: end.start()])):
+            return rest[: end.start()].strip()
+    return rest.strip()
+
+
+def _joined(text: str, boxed: list[tuple[int, int, str]]) -> str:
+    boxed = boxed[-MAX_JOINED:]
+    parts = [boxed[-1][2]]
+    for earlier, later in zip(boxed[-2::-1], boxed[:0:-1], strict=False):
+        if not _JOINED.fullmatch(text[earlier[1] : later[0]][:200]):
+            break
+        parts.insert(0, earlier[2])
+    return ", ".join(parts)
+
+
+def _trim(rest: str, answer_type: str) -> str:
+    """The answer at the head of a statement, or "" if what is stated cannot be one of this type."""
+    said = sentence(rest)
+    if answer_type == "text":
+        return said
+    math = list(_MATH.finditer(rest[: len(said) + 900]))
+    if math and not rest[: math[0].start()].strip(" \n*_:"):
+        parts = [math[0]]
+        for segment in math[1:]:
+            if answer_type not in ("list", "expression") or not _JOINED.fullmatch(
+                rest[parts[-1].end() : segment.start()]
+            ):
+                break
+            parts.append(segment)
+        return ", ".join(next(filter(None, part.groups())).strip() for part in parts)
+    if answer_type == "list":
+        listed = re.match(r"[\[({][^\])}]*[\])}]", said)
+        return listed[0] if listed else said
+    text = normalise.plain(said)
+    side = normalise.last_side(text)
+    if side is None:
+        return said  # several quantities: the typed rule will refuse it
+    head = normalise.number_head(side)
+    if head is None:
+        return "" if normalise.is_prose(side) else said
+    _, tail = head
+    if re.match(r"\s*(?:[-+*/^=<>:\\(\[]|x\s*\d|(?:or|and|to|times|plus|minus|over|out of)\s+\W*\d)", tail):
+        return said
+    unit = re.match(r"\s*(?:[A-Za-z°µ]{1,12}(?:\^[23])?)?", tail)
+    return side[: len(side) - len(tail)] + (unit[0] if unit else "")
+
+
+def _only_an_answer(text: str, answer_type: str) -> bool:
+    if answer_type == "text":
+        return len(text.split()) <= 8
+    if answer_type == "list":
+        return "," in text or ";" in text or text[0] in "[({"
+    return normalise.parse_number(text) is not None or not normalise.is_prose(normalise.plain(text))
+
+
+def _choice(text: str) -> Extraction:
+    offset = max(len(text) - MAX_TAIL, 0)
+    tail = text[offset:]
+    found = [(start, content) for start, _, content in boxes(text)]
+    found += [(offset + start, sentence(rest)) for start, rest in statements(tail) if not _inside_box(rest)]
+    for match in _CHOSEN.finditer(tail):
+        if not _NEGATED.search(tail[max(match.start() - 12, 0) : match.start()]):
+            found.append((offset + match.start(), match[1] or match[2]))
+    if found:
+        ordered = [candidate for _, candidate in sorted(found) if candidate.strip()]
+        return Extraction(tuple(ordered[::-1][:MAX_CANDIDATES]), "statement")
+    lines = _LETTER_LINE.findall(tail)
+    if len(lines) == 1:
+        return Extraction((lines[0],), "statement")
+    whole = text.strip()
+    alone = whole and len(whole) <= 300 and "\n" not in whole
+    return Extraction((whole,), "whole") if alone else Extraction((), "none")
+
+
+def _inside_box(rest: str) -> bool:
+    """Whether a statement only introduces a box, which stands for itself."""
+    return re.match(r"[\s$*_]*(?:\\[(\[]\s*)?\\f?box", rest) is not None

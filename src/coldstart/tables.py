@@ -1,0 +1,282 @@
+"""Aggregate grades into the result tables: a row a student and arm, a column a benchmark, and their average.
+
+Reads grades (problem_id, sample_index, verdict, finish_reason, completion_tokens) of every student, seed, arm and
+benchmark; writes main.csv, main.md and the tidy long.csv. A benchmark's value is the mean over its problems, a
+problem's the mean over its seeds and samples (pass@1), in percent; the average weighs benchmarks equally. Intervals are
+bootstrap intervals clustered by problem (the average's: resampled within each benchmark); deltas are against the
+student's ``base`` arm, with intervals paired by problem.
+
+    coldstart tables --config config.yaml --csv main.csv --markdown main.md --long long.csv \\
+        --grades tiny/seed0/base/multistep=results/eval/tiny/seed0/base/multistep/grades.parquet ...
+"""
+
+import argparse
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from coldstart import provenance, statistics
+from coldstart.artifacts import read_table, write_text
+from coldstart.config import load_config
+from coldstart.errors import UserError
+
+AVERAGE = "average"
+SHARES = ("accuracy", "no_answer", "unfinished")
+METRICS = (*SHARES, "completion_tokens")
+COLUMNS = ["problem_id", "sample_index", "verdict", "finish_reason", "completion_tokens"]
+LONG = ["student", "arm", "benchmark", "metric", "value", "low", "high", "n_problems", "n_samples", "seeds"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One grades file and what it belongs to."""
+
+    student: str
+    seed: int
+    arm: str
+    benchmark: str
+    path: str
+
+
+@dataclass
+class Cell:
+    """One arm of one student on one benchmark: per metric the values by problem, and their resampled means."""
+
+    values: dict[str, np.ndarray]
+    resampled: dict[str, np.ndarray]
+    samples: int
+
+
+Cells = dict[tuple[str, str, str], Cell]  # by student, arm, benchmark
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line of this stage."""
+    parser.add_argument("--config", required=True, help="YAML file or inline JSON; uses arms, seeds and tables")
+    parser.add_argument("--grades", required=True, nargs="+", metavar="STUDENT/seedS/ARM/BENCHMARK=FILE")
+    parser.add_argument("--csv", required=True, help="output: the main table")
+    parser.add_argument("--markdown", required=True, help="output: the main table to read")
+    parser.add_argument("--long", required=True, help="output: every number, a row each")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Build the three tables and print the main one."""
+    config = load_config(args.config, "tables")
+    sources = [parse_source(text) for text in args.grades]
+    check_complete(sources, config["arms"])
+    record = provenance.start(
+        "tables", config, {text.partition("=")[0]: text.partition("=")[2] for text in args.grades}
+    )
+    cells = build_cells(sources, config["tables"]["bootstrap"])
+    seeds = len({source.seed for source in sources})
+    long = long_rows(cells, config["arms"], seeds, config["tables"]["confidence"])
+    benchmarks = list(dict.fromkeys(source.benchmark for source in sources))
+    markdown = main_markdown(long, benchmarks, config["tables"]["confidence"])
+    facts = provenance.finish(record, rows=len(long))
+    write_text(args.long, _csv(LONG, [[_text(row[name]) for name in LONG] for row in long]))
+    write_text(
+        args.markdown, f"{markdown}\n<!-- config {facts['config_hash'][:12]}, commit {facts['git']['commit']} -->\n"
+    )
+    write_text(args.csv, main_csv(long, benchmarks))
+    print(markdown)
+
+
+def parse_source(text: str) -> Source:
+    """``STUDENT/seedS/ARM/BENCHMARK=FILE`` in its parts."""
+    name, equals, path = text.partition("=")
+    parts = name.split("/")
+    if not equals or len(parts) != 4 or not parts[1].startswith("seed") or not parts[1][4:].isdigit():
+        raise UserError(
+            f"--grades {text}: expected STUDENT/seedS/ARM/BENCHMARK=FILE, as in tiny/seed0/sft/choice=g.parquet"
+        )
+    return Source(parts[0], int(parts[1][4:]), parts[2], parts[3], path)
+
+
+def check_complete(sources: list[Source], arms: list[str]) -> None:
+    """Every student and arm needs every benchmark under every seed, once: a mean over different tasks is no mean."""
+    keys = [(source.student, source.seed, source.arm, source.benchmark) for source in sources]
+    if len(set(keys)) < len(keys):
+        double = next(key for key in keys if keys.count(key) > 1)
+        raise UserError(f"--grades: student {double[0]}, seed {double[1]}, arm {double[2]}, {double[3]} is given twice")
+    unknown = sorted({source.arm for source in sources} - set(arms))
+    if unknown:
+        raise UserError(f"--grades: arm '{unknown[0]}' is not in the config's arms ({', '.join(arms)})")
+    for student, arm in sorted({(source.student, source.arm) for source in sources}):
+        for seed in sorted({source.seed for source in sources}):
+            for benchmark in sorted({source.benchmark for source in sources}):
+                if (student, seed, arm, benchmark) not in set(keys):
+                    raise UserError(
+                        f"--grades: student {student}, arm {arm} has no grades for {benchmark}, seed {seed}, but "
+                        "others have; score it, or leave that seed or benchmark out everywhere"
+                    )
+
+
+def build_cells(sources: list[Source], resamples: int) -> Cells:
+    """Read every file; all files of a benchmark must hold the same problems with the same number of samples."""
+    cells: Cells = {}
+    for benchmark in dict.fromkeys(source.benchmark for source in sources):
+        of_benchmark = [source for source in sources if source.benchmark == benchmark]
+        problems: list[str] | None = None
+        samples = 0
+        values: dict[tuple[str, str], list[np.ndarray]] = {}
+        for source in of_benchmark:
+            ids, per_problem, count = read_cell(source.path)
+            if problems is None:
+                problems, samples = ids, count
+            if ids != problems:
+                odd = sorted(set(ids) ^ set(problems))
+                raise UserError(
+                    f"{source.path}: answers other problems than {of_benchmark[0].path} ({len(odd)} differ, first "
+                    f"'{odd[0]}'); all arms must answer the same problems of {benchmark}: generate and score them again"
+                )
+            if count != samples:
+                raise UserError(f"{source.path}: {count} samples a problem, but {of_benchmark[0].path} has {samples}")
+            values.setdefault((source.student, source.arm), []).append(per_problem)
+        names = list(values)
+        means = np.stack([np.mean(values[name], axis=0) for name in names], axis=1)  # problems, cells, metrics
+        flat = means.reshape(len(means), -1)
+        drawn = statistics.resampled_means(flat, resamples, benchmark).reshape(resamples, len(names), len(METRICS))
+        for place, (student, arm) in enumerate(names):
+            cells[student, arm, benchmark] = Cell(
+                {metric: means[:, place, m] for m, metric in enumerate(METRICS)},
+                {metric: drawn[:, place, m] for m, metric in enumerate(METRICS)},
+                samples * len(values[student, arm]) * len(means),
+            )
+    return cells
+
+
+def read_cell(path: str | Path) -> tuple[list[str], np.ndarray, int]:
+    """Problem ids in order, their metrics (problems, metrics) as means over samples, and the samples a problem."""
+    table = read_table(path, "grades", COLUMNS)
+    if not table.num_rows:
+        raise UserError(f"{path}: no grades in this file")
+    names, place = np.unique(np.array(table["problem_id"].to_pylist(), dtype=object).astype(str), return_inverse=True)
+    verdict = np.array(table["verdict"].to_pylist())
+    columns = np.stack(
+        [
+            verdict == "correct",
+            verdict == "no_answer",
+            np.array(table["finish_reason"].to_pylist()) == "length",
+            table["completion_tokens"].to_numpy(),
+        ],
+        axis=1,
+    ).astype(float)
+    counts = np.bincount(place)
+    if counts.min() != counts.max():
+        raise UserError(
+            f"{path}: problem '{names[counts.argmin()]}' has {counts.min()} samples, others have {counts.max()}; "
+            "score the complete responses again"
+        )
+    sums = np.stack([np.bincount(place, weights=column) for column in columns.T], axis=1)
+    return names.tolist(), sums / counts[:, None], int(counts[0])
+
+
+def long_rows(cells: Cells, arms: list[str], seeds: int, confidence: float) -> list[dict]:
+    """Every number: the metrics and the delta against base, for each benchmark and for their average."""
+    rows = []
+    students = list(dict.fromkeys(student for student, _, _ in cells))
+    benchmarks = list(dict.fromkeys(benchmark for _, _, benchmark in cells))
+    for student in students:
+        for arm in arms:
+            if (student, arm, benchmarks[0]) not in cells:
+                continue
+            for name in [*benchmarks, AVERAGE]:
+                parts = benchmarks if name == AVERAGE else [name]
+                own = [cells[student, arm, part] for part in parts]
+                facts = {
+                    "student": student,
+                    "arm": arm,
+                    "benchmark": name,
+                    "n_problems": sum(len(cell.values["accuracy"]) for cell in own),
+                    "n_samples": sum(cell.samples for cell in own),
+                    "seeds": seeds,
+                }
+                for metric in METRICS:
+                    rows.append({**facts, "metric": metric, **_summary(own, metric, confidence)})
+                if arm != "base" and (student, "base", benchmarks[0]) in cells:
+                    base = [cells[student, "base", part] for part in parts]
+                    rows.append({**facts, "metric": "delta", **_delta(own, base, confidence)})
+    return rows
+
+
+def _summary(cells: list[Cell], metric: str, confidence: float) -> dict:
+    scale = 100.0 if metric in SHARES else 1.0
+    value = np.mean([cell.values[metric].mean() for cell in cells])
+    resampled = np.mean([cell.resampled[metric] for cell in cells], axis=0)
+    if len(cells) == 1 and metric in SHARES:
+        low, high = statistics.share_interval(cells[0].values[metric], resampled, confidence)
+    else:
+        low, high = statistics.interval(resampled, confidence)
+    return {"value": scale * float(value), "low": scale * low, "high": scale * high}
+
+
+def _delta(cells: list[Cell], base: list[Cell], confidence: float) -> dict:
+    pairs = list(zip(cells, base, strict=True))
+    value = np.mean([own.values["accuracy"].mean() - other.values["accuracy"].mean() for own, other in pairs])
+    resampled = np.mean([own.resampled["accuracy"] - other.resampled["accuracy"] for own, other in pairs], axis=0)
+    low, high = statistics.interval(resampled, confidence)
+    return {"value": 100 * float(value), "low": 100 * low, "high": 100 * high}
+
+
+def main_csv(long: list[dict], benchmarks: list[str]) -> str:
+    """The main table with a column for each number."""
+    names = [*benchmarks, AVERAGE]
+    header = [
+        "student",
+        "arm",
+        "seeds",
+        *(f"{name}{tail}" for name in names for tail in ("", "_low", "_high", "_n", "_delta")),
+    ]
+    lines = []
+    for (student, arm), found in _by_arm(long).items():
+        line = [student, arm, str(found[AVERAGE, "accuracy"]["seeds"])]
+        for name in names:
+            cell, delta = found[name, "accuracy"], found.get((name, "delta"))
+            line += [_text(cell["value"]), _text(cell["low"]), _text(cell["high"]), str(cell["n_problems"])]
+            line.append(_text(delta["value"]) if delta else "")
+        lines.append(line)
+    return _csv(header, lines)
+
+
+def main_markdown(long: list[dict], benchmarks: list[str], confidence: float) -> str:
+    """The main table to read: percent correct with its interval."""
+    names = [*benchmarks, AVERAGE]
+    arms = _by_arm(long)
+    first = next(iter(arms.values()))
+    heads = [f"{name} (n={first[name, 'accuracy']['n_problems']})" for name in names]
+    lines = [["student", "arm", *heads, "delta vs base"]]
+    for (student, arm), found in arms.items():
+        delta = found.get((AVERAGE, "delta"))
+        change = f"{delta['value']:+.1f} [{delta['low']:+.1f}, {delta['high']:+.1f}]" if delta else ""
+        shown = [found[name, "accuracy"] for name in names]
+        lines.append([student, arm, *(f"{c['value']:.1f} [{c['low']:.1f}, {c['high']:.1f}]" for c in shown), change])
+    widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
+    text = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    ]
+    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    seeds = first[AVERAGE, "accuracy"]["seeds"]
+    note = f"Percent correct with {confidence:.0%} intervals (bootstrap clustered by problem); {seeds} seed(s)."
+    return "\n".join([*text, "", note, ""])
+
+
+def _by_arm(long: list[dict]) -> dict[tuple[str, str], dict[tuple[str, str], dict]]:
+    table: dict[tuple[str, str], dict[tuple[str, str], dict]] = {}
+    for row in long:
+        table.setdefault((row["student"], row["arm"]), {})[row["benchmark"], row["metric"]] = row
+    return table
+
+
+def _csv(header: list[str], lines: list[list[str]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(lines)
+    return buffer.getvalue()
+
+
+def _text(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
