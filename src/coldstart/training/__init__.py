@@ -1,0 +1,1 @@
+"""What SFT and GRPO share: models, encoding, sampling, checkpoints, callbacks and the final model folder."""

@@ -1,0 +1,82 @@
+"""The final model folder: it appears under its name only when it is complete, ``manifest.json`` written last.
+
+Written: config.json, model*.safetensors, tokenizer and processor files, generation_config.json, metrics.parquet
+(kind metrics: step, name, value), manifest.json (provenance).
+
+    python -c "from coldstart.training.output import read_manifest; print(read_manifest('results/models/x')['facts'])"
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from coldstart import provenance
+from coldstart.artifacts import write_rows
+from coldstart.errors import UserError
+
+MANIFEST = "manifest.json"
+RUN_TOTALS = "train_runtime"  # marks the entry of totals that Trainer logs once, after the last step
+
+
+def check_target(output: str | Path) -> None:
+    """Refuse to replace a folder that is not a model of ours; called before training starts."""
+    output = Path(output)
+    if output.is_file() or (output.is_dir() and any(output.iterdir()) and not (output / MANIFEST).is_file()):
+        raise UserError(f"--output {output}: exists and is not a model folder that coldstart wrote; choose another")
+
+
+def metric_rows(log_history: list[dict]) -> list[dict]:
+    """Trainer's log as metric rows; a resumed run's log holds the steps before the interruption as well."""
+    return [
+        {"step": entry["step"], "name": name, "value": float(value)}
+        for entry in log_history
+        if RUN_TOTALS not in entry
+        for name, value in entry.items()
+        if name not in ("step", "epoch") and value is not None
+    ]
+
+
+def save_final(trainer, output: str | Path, dtype: str | None, record: dict, facts: dict) -> None:
+    """Save a trainer's model with everything it needs to be loaded, and rename the folder to ``output``."""
+    import torch
+
+    output = Path(output)
+    temporary = output.with_name(f".{output.name}.tmp")
+    main = trainer.is_world_process_zero()
+    if main:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if temporary.exists():
+            shutil.rmtree(temporary)
+    trainer.accelerator.wait_for_everyone()
+    try:
+        if dtype is not None:
+            trainer.model.to(getattr(torch, dtype))
+        trainer.save_model(str(temporary))
+        if not main:
+            return
+        (temporary / "training_args.bin").unlink()  # a pickle: nothing that loads the model needs it
+        done = provenance.finish(record, **facts)
+        write_rows(temporary / "metrics.parquet", "metrics", metric_rows(trainer.state.log_history), done)
+        _write_synced(temporary / MANIFEST, json.dumps(done, indent=1, sort_keys=True))
+        if output.exists():
+            shutil.rmtree(output)
+        os.replace(temporary, output)
+    finally:
+        if main and temporary.exists():
+            shutil.rmtree(temporary)
+
+
+def read_manifest(folder: str | Path) -> dict:
+    """The manifest of a final model; raises UserError if the folder is not one."""
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        raise UserError(f"{folder}: no {MANIFEST} here; this is not a finished model of coldstart")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write_synced(path: Path, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
