@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from training_helpers import PROMPT, arguments, curve, kill_after_checkpoint, make_problems, make_traces, write
 
 from coldstart import grpo, sft
 from coldstart.config import load_config
 from coldstart.errors import UserError
+from training_helpers import PROMPT, arguments, curve, kill_after_checkpoint, make_problems, make_traces, write
 
 SIZES = "group_size: 4, problems_per_step: 4, micro_batch_size: 8, max_tokens: 10, save_steps: 2"
 CONFIG = f"{{grpo: {{steps: 8, learning_rate: 3e-4, format_weight: 0.5, {SIZES}}}}}"
@@ -27,7 +27,8 @@ def guesser(tiny_model, problems, tmp_path_factory):
     from coldstart.artifacts import read_rows
 
     folder = tmp_path_factory.mktemp("guesser")
-    rows = write(folder / "rows.parquet", "sft_rows", make_traces(read_rows(problems, "problems"), "\\boxed{{{answer}}}"))
+    traces = make_traces(read_rows(problems, "problems"), "\\boxed{{{answer}}}")
+    rows = write(folder / "rows.parquet", "sft_rows", traces)
     config = "{sft: {steps: 40, batch_size: 16, learning_rate: 3e-3, schedule: constant, probe_rows: 0}}"
     args = arguments("sft", folder, config, tiny_model, rows)
     sft.run(args)
@@ -54,9 +55,11 @@ def test_final_model(uninterrupted, guesser):
     facts = read_manifest(model)["facts"]
     assert facts["steps"] == 8 and facts["problems"] == 16
     assert facts["max_logp_difference"] < 1e-4
-    for name in ("reward", "rewards/accuracy/mean", "rewards/format/mean", "frac_reward_zero_std", "entropy", "step_time",
-                 "completions/mean_length", "completions/clipped_ratio", "grad_norm", "learning_rate",
-                 "sampling/banned_probability"):  # fmt: skip
+    logged = (
+        "reward rewards/accuracy/mean rewards/format/mean frac_reward_zero_std entropy step_time grad_norm "
+        "completions/mean_length completions/clipped_ratio learning_rate sampling/banned_probability"
+    )
+    for name in logged.split():
         assert len(curve(model, name)) == 8, name
     accuracy, form = curve(model, "rewards/accuracy/mean"), curve(model, "rewards/format/mean")
     assert any(accuracy.values()) and any(form.values())
@@ -165,7 +168,7 @@ def test_a_sampler_that_disagrees_stops_the_run(guesser, problems, tmp_path, mon
 
     monkeypatch.setattr(rollout, "sample", off)
     args = arguments("grpo", tmp_path, CONFIG, guesser, problems)
-    with pytest.raises(UserError, match="sampler and trainer disagree at step 1: .* differ by 1 on average"):
+    with pytest.raises(UserError, match=r"sampler and trainer disagree at step 1: .* differ by 1 on average"):
         grpo.run(args)
     assert not Path(args.output).exists()
 
@@ -183,7 +186,11 @@ def test_a_hopeless_start_stops_the_run(tiny_model, problems, tmp_path):
         ("{grpo: {problems_per_step: 3, group_size: 2, updates_per_step: 4}}", "problems", "cannot be split evenly"),
         ("{grpo: {accuracy_weight: 0}}", "problems", "nothing to learn"),
         ("{}", "empty", "empty.parquet: no problems"),
-        ("{lengths: {max_prompt: 8, max_model: 136}, grpo: {max_tokens: 120}}", "problems", "problem .* more than lengths.max_model"),
+        (
+            "{lengths: {max_prompt: 8, max_model: 136}, grpo: {max_tokens: 120}}",
+            "problems",
+            "problem .* more than lengths.max_model",
+        ),
     ],
 )
 def test_mistakes(tiny_model, problems, tmp_path, config, data, message):

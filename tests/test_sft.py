@@ -3,11 +3,11 @@
 import shutil
 
 import pytest
-from training_helpers import arguments, curve, kill_after_checkpoint, make_problems, make_traces, write
 
 from coldstart import sft
 from coldstart.artifacts import read_provenance
 from coldstart.errors import UserError
+from training_helpers import arguments, curve, kill_after_checkpoint, make_problems, make_traces, write
 
 CONFIG = (
     "{sft: {steps: 8, batch_size: 8, micro_batch_size: 4, save_steps: 2, learning_rate: 3e-3, probe_rows: 4, "

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from training_helpers import PROMPT, make_problems, make_traces
 
 from coldstart import provenance
 from coldstart.errors import UserError
+from training_helpers import PROMPT, make_problems, make_traces
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_parameter_groups(tiny_model):
 
     model = load_model(str(tiny_model))
     groups = [parameter_group(name) for name, _ in model.named_parameters()]
-    assert {group: groups.count(group) > 3 for group in set(groups)} == {"vision": True, "projector": True, "text": True}
+    assert set(groups) == {"vision", "projector", "text"} and min(map(groups.count, set(groups))) > 3
     counts = freeze(model, vision=True, projector=False)
     assert counts["trainable"] + counts["frozen"] == sum(p.numel() for p in model.parameters())
     learning = {parameter_group(name) for name, p in model.named_parameters() if p.requires_grad}
@@ -200,7 +200,7 @@ def test_too_many_bad_grades_stop_the_run():
     reward = accuracy_reward(Pool(), max_bad_share=0.1)
     batch = [[{"role": "assistant", "content": ""}]] * 150
     assert reward(batch, problem=[{}] * 150, log_metric=lambda *_: None) == [0.0] * 150
-    with pytest.raises(UserError, match="300 of 300 .*max_bad_share"):
+    with pytest.raises(UserError, match=r"300 of 300 .*max_bad_share"):
         reward(batch, problem=[{}] * 150, log_metric=lambda *_: None)
 
 
@@ -226,7 +226,7 @@ def test_hopeless_and_disagreeing_runs_stop():
     see(RewardCallback(0.05, None), state(3, frac_reward_zero_std=1.0), loss=0.0)
     with pytest.raises(UserError, match="sampler and trainer disagree at step 1"):
         see(RewardCallback(0.05, 3), state(1), **{"sampling/sampling_logp_difference/mean": 2.0})
-    with pytest.raises(UserError, match="loss is nan at step 1.*sft.learning_rate"):
+    with pytest.raises(UserError, match=r"loss is nan at step 1.*sft.learning_rate"):
         see(LossCallback("sft"), state(1), loss=float("nan"))
 
 
@@ -239,7 +239,8 @@ def test_sampler_agrees_with_generate(tiny_model, processor, prompts):
     from coldstart.training.models import load_model
     from coldstart.training.sampling import Rules, prompt_inputs, sample
 
-    model, pad, banned = load_model(str(tiny_model)).eval(), processor.tokenizer.pad_token_id, banned_token_ids(processor)
+    model, banned = load_model(str(tiny_model)).eval(), banned_token_ids(processor)
+    pad = processor.tokenizer.pad_token_id
     torch.manual_seed(0)
     model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))  # untied: each step differs
     width, slots = max(len(prompt.ids) for prompt in prompts), torch.tensor([0, 0, 1, 2, 3, 1])

@@ -93,7 +93,7 @@ def table_writer(path: str | Path, kind: str) -> Iterator[TableWriter]:
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary name in the folder of ``path``; rename it to ``path`` if the block ends well, else delete it."""
+    """Yield a temporary name beside ``path``; rename it to ``path`` if the block ends well, else delete it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")

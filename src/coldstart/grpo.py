@@ -6,8 +6,8 @@ frac_reward_zero_std, completions/mean_length, completions/clipped_ratio (unfini
 sampling/sampling_logp_difference/mean, ...) and manifest.json. Killed and started again with the same arguments, it
 goes on from its last complete checkpoint under --work.
 
-    coldstart grpo --config config.yaml --model results/models/tiny/seed0/sft --problems \\
-        results/data/train/problems.parquet --seed 0 --work results/work/grpo --output results/models/tiny/seed0/sft+grpo
+    coldstart grpo --config config.yaml --model results/models/tiny/seed0/sft --seed 0 --work results/work/grpo \\
+        --problems results/data/train/problems.parquet --output results/models/tiny/seed0/sft+grpo
 """
 
 import argparse

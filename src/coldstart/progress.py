@@ -1,7 +1,7 @@
 """Progress that stays readable in a terminal, a pipe and a log file alike: one line with a bar every few seconds.
 
-    with Progress("distill", total=800) as bar:
-        bar.advance(32, note="1.2k tok/s")
+with Progress("distill", total=800) as bar:
+    bar.advance(32, note="1.2k tok/s")
 """
 
 import sys

@@ -140,8 +140,8 @@ def _probe(trainer, collator, count: int, max_model: int) -> dict:
     ended = sum(ids[-1] == rules.eos for ids in completions.ids)
     if not ended:
         print(
-            f"warning: sft: none of {len(rows)} probe answers ended within {rules.max_tokens} tokens: the model has not "
-            "learnt to stop; train longer (sft.epochs, sft.steps) or on more traces",
+            f"warning: sft: none of {len(rows)} probe answers ended within {rules.max_tokens} tokens: the model has "
+            "not learnt to stop; train longer (sft.epochs, sft.steps) or on more traces",
             file=sys.stderr,
         )
     return {"rows": len(rows), "ended": ended}

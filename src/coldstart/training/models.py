@@ -1,6 +1,6 @@
 """Load a model and its processor for training, decide which parameters learn, and fix what batches are made of.
 
-    python -c "from coldstart.training.models import split_batch; print(split_batch('sft', 64, 4, world=8))"
+python -c "from coldstart.training.models import split_batch; print(split_batch('sft', 64, 4, world=8))"
 """
 
 import logging
@@ -46,8 +46,13 @@ def load_model(name: str, checkpoint: "Path | None" = None) -> "PreTrainedModel"
     import torch
     from transformers import AutoModelForImageTextToText
 
+    from coldstart.training import attention
+
+    implementation = None if torch.cuda.is_available() else attention.register()
     try:
-        model = AutoModelForImageTextToText.from_pretrained(checkpoint or name, dtype=torch.float32)
+        model = AutoModelForImageTextToText.from_pretrained(
+            checkpoint or name, dtype=torch.float32, attn_implementation=implementation
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"--model {name}: cannot be loaded as a vision-language model: {_first_line(error)}") from error
     model.config._name_or_path = model.name_or_path = name

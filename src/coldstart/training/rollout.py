@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from types import MethodType
 
 import torch
+from torch.nn.functional import pad
 from trl import GRPOTrainer
 from trl.models.utils import unwrap_model_for_generation
 
@@ -28,6 +29,7 @@ from coldstart.training.sampling import Rules, sample
 
 # Families whose forward asks ``get_image_features`` for one tensor an image, and for nothing else.
 SHARING_FAMILIES = ("qwen2_vl", "qwen2_5_vl")
+PIECE = 32  # completions of like length that go through the model together
 
 
 class RolloutTrainer(OwnWeights, GRPOTrainer):
@@ -94,37 +96,51 @@ class RolloutTrainer(OwnWeights, GRPOTrainer):
         compute_aux_loss=False,
         **features,
     ):
-        logps, entropies = [], []
-        step = batch_size or len(input_ids)
-        for start in range(0, len(input_ids), step):
-            rows = slice(start, start + step)
-            labels = input_ids[rows].masked_fill(attention_mask[rows] == 0, -100)
-            labels[:, :-logits_to_keep] = -100
-            with self.accelerator.autocast(), self._images(model, self.slots[rows], input_ids.shape[1]) as images:
-                output = model(
-                    input_ids=input_ids[rows],
-                    attention_mask=attention_mask[rows],
-                    labels=labels,
-                    fused_lm_head=True,
-                    **images,
-                )
-            logps.append(output.log_probs[:, -logits_to_keep:])
-            entropies.append(output.entropy[:, -logits_to_keep:] if compute_entropy else None)
-        together = torch.cat(logps)
+        places, logps, entropies = [], [], []
+        for rows in torch.arange(len(input_ids)).split(batch_size or len(input_ids)):
+            lengths = attention_mask[rows, -logits_to_keep:].sum(1)
+            # rows of like length go through the model together, cut to their own width: padding costs nothing
+            piece = PIECE if self.accelerator.num_processes == 1 else len(rows)
+            for some in rows[lengths.argsort(stable=True).cpu()].split(piece):
+                prompt, completion = self._widths(attention_mask[some], logits_to_keep)
+                columns = slice(input_ids.shape[1] - logits_to_keep - prompt, None)
+                ids, mask = input_ids[some, columns], attention_mask[some, columns]
+                ids, mask = ids[:, : prompt + completion], mask[:, : prompt + completion]
+                labels = ids.masked_fill(mask == 0, -100)
+                labels[:, :-completion] = -100
+                with self.accelerator.autocast(), self._images(model, self.slots[some], prompt, completion) as images:
+                    output = model(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True, **images)
+                places.append(some)
+                missing = (0, logits_to_keep - completion)
+                logps.append(pad(output.log_probs[:, -completion:], missing))
+                if compute_entropy:
+                    entropies.append(pad(output.entropy[:, -completion:], missing))
+        order = torch.cat(places).argsort().to(input_ids.device)
+        together = torch.cat(logps)[order]
         self.logps = together.detach()
-        return together, torch.cat(entropies) if compute_entropy else None, None
+        return together, torch.cat(entropies)[order] if compute_entropy else None, None
+
+    @staticmethod
+    def _widths(attention_mask: torch.Tensor, logits_to_keep: int) -> tuple[int, int]:
+        """Columns that the longest prompt and the longest completion of these rows need."""
+        prompt = attention_mask[:, :-logits_to_keep].sum(1).max().item()
+        completion = attention_mask[:, -logits_to_keep:].sum(1).max().item()
+        return int(prompt), max(int(completion), 1)
 
     @contextmanager
-    def _images(self, model, slots: torch.Tensor, width: int) -> Iterator[dict[str, torch.Tensor]]:
-        """Model inputs of the images of some rows, while the model computes each of the images only once."""
+    def _images(self, model, slots: torch.Tensor, width: int, completion: int) -> Iterator[dict[str, torch.Tensor]]:
+        """Model inputs of the images of some rows, while the model computes each of the images only once.
+
+        Prompts are ``width`` columns wide, padded on the left, and followed by ``completion`` columns.
+        """
         device = self.accelerator.device
         rows = [self.prompts[slot] for slot in slots.tolist()]
         if all(prompt.pixel_values is None for prompt in rows):
             yield {}
             return
-        longest = max(len(prompt.ids) for prompt in self.prompts)  # TRL pads all rows of a generation step to it
         types = torch.tensor(
-            [[0] * (longest - len(p.ids)) + p.token_types + [0] * (width - longest) for p in rows], dtype=torch.int32
+            [[0] * (width - len(prompt.ids)) + prompt.token_types + [0] * completion for prompt in rows],
+            dtype=torch.int32,
         )
         grid = torch.cat([prompt.grid for prompt in rows if prompt.grid is not None]).to(device)
         inputs = {"mm_token_type_ids": types.to(device), "image_grid_thw": grid}
