@@ -166,7 +166,7 @@ def measure(model, processor, number: int) -> dict[str, dict]:
     result: dict[str, dict] = {}
     for family in ("caption", *FAMILIES):
         rng = random.Random(f"measure/{family}")
-        asked: list[Example] = []
+        asked: list[tuple[Scene, str, str, random.Random]] = []
         while len(asked) < number:
             if family == "caption":
                 scene = sample_scene("test", rng, wide=rng.random() < 0.2)
