@@ -42,13 +42,13 @@ lint: .venvs/driver/.synced .venvs/dev/.synced ## run ruff, mypy, snakefmt and s
 	$(BIN)/dev/bin/ruff check .
 	$(BIN)/dev/bin/ruff format --check .
 	$(BIN)/dev/bin/mypy
-	$(BIN)/dev/bin/snakefmt --check Snakefile workflow
+	PATH="$(BIN)/dev/bin:$$PATH" snakefmt --check Snakefile workflow
 	$(BIN)/driver/bin/snakemake --lint
 
 format: .venvs/dev/.synced ## rewrite the code in the project's format
 	$(BIN)/dev/bin/ruff check --fix .
 	$(BIN)/dev/bin/ruff format .
-	$(BIN)/dev/bin/snakefmt Snakefile workflow
+	PATH="$(BIN)/dev/bin:$$PATH" snakefmt Snakefile workflow
 
 setup: .venvs/driver/.synced .venvs/stages/.synced-$(STAGES) ## make the environments that a run needs
 
