@@ -186,6 +186,7 @@ def test_a_hopeless_start_stops_the_run(tiny_model, problems, tmp_path):
         ("{grpo: {problems_per_step: 3, group_size: 2, updates_per_step: 4}}", "problems", "cannot be split evenly"),
         ("{grpo: {accuracy_weight: 0}}", "problems", "nothing to learn"),
         ("{}", "empty", "empty.parquet: no problems"),
+        ("{grpo: {rollout: vllm}}", "problems", "set grpo.rollout to transformers"),
         (
             "{lengths: {max_prompt: 8, max_model: 136}, grpo: {max_tokens: 120}}",
             "problems",
@@ -193,7 +194,8 @@ def test_a_hopeless_start_stops_the_run(tiny_model, problems, tmp_path):
         ),
     ],
 )
-def test_mistakes(tiny_model, problems, tmp_path, config, data, message):
+def test_mistakes(tiny_model, problems, tmp_path, monkeypatch, config, data, message):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     source = problems if data == "problems" else write(tmp_path / "empty.parquet", "problems", [])
     with pytest.raises(UserError, match=message):
         grpo.run(arguments("grpo", tmp_path, config, tiny_model, source))

@@ -113,7 +113,7 @@ def test_vision_tower_and_projector_learn_if_asked(tiny_model, rows, tmp_path):
     [
         ("{sft: {batch_size: 7, micro_batch_size: 3}}", "rows", None, "sft.micro_batch_size: 7 rows"),
         ("{}", "empty", None, "empty.parquet: no rows"),
-        ("{}", "rows", "nowhere/model", "--model nowhere/model"),
+        ("{}", "rows", "./nowhere/model", "nowhere/model: no such model folder"),
         ("{lengths: {max_model: 20}, distill: {max_tokens: 1}, eval: {max_tokens: 1}, grpo: {max_tokens: 1}}",
          "rows", None, "raise lengths.max_model"),
         ("{sft: {learning_rte: 1}}", "rows", None, "did you mean 'learning_rate'"),

@@ -12,12 +12,14 @@ goes on from its last complete checkpoint under --work.
 
 import argparse
 import math
+import os
 import sys
 
 from coldstart import provenance
 from coldstart.artifacts import read_rows
 from coldstart.config import load_config
 from coldstart.errors import UserError
+from coldstart.hub import resolve_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,10 +50,13 @@ def run(args: argparse.Namespace) -> None:
         settings["updates_per_step"],
     )
     models.quiet()
-    record = provenance.start("grpo", config, {"model": args.model, "problems": args.problems}, args.seed)
+    if settings["rollout"] == "vllm":
+        _check_vllm()
+    source = str(resolve_model(args.model))
+    record = provenance.start("grpo", config, {"model": source, "problems": args.problems}, args.seed)
     work = checkpoints.run_folder(args.work, record, "coldstart.grpo")
     resume = checkpoints.last_complete(work)
-    processor, model = models.load_processor(args.model), models.load_model(args.model, resume)
+    processor, model = models.load_processor(source), models.load_model(source, resume)
     parameters = models.freeze(model, settings["freeze_vision"], settings["freeze_projector"])
 
     from coldstart.grading import GradingPool
@@ -73,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
         "max_logp_difference": max(entry["sampling/sampling_logp_difference/mean"] for entry in log),
         "resumed_from": resume.name if resume else None,
     }
-    output.save_final(trainer, args.output, models.stored_dtype(args.model), record, facts)
+    output.save_final(trainer, args.output, models.stored_dtype(source), record, facts)
     checkpoints.remove(work)
     print(
         f"grpo: {settings['steps']} steps on {len(problems)} problems, reward {facts['first_reward']:.3g} -> "
@@ -99,6 +104,18 @@ def _check(settings: dict, problems: list[dict], max_model: int, name: str) -> N
             f"warning: grpo.top_p is {settings['top_p']}: the sampler leaves out tokens that the trainer counts, which "
             "biases the importance ratio; 1 is exact",
             file=sys.stderr,
+        )
+
+
+def _check_vllm() -> None:
+    """Refuse a colocated vLLM where it cannot follow the trainer, and keep it quiet where it can."""
+    import torch
+
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    if not torch.cuda.is_available():
+        raise UserError(
+            "grpo.rollout: vllm needs a GPU here: on a CPU vLLM repacks its weights when it loads them and cannot take "
+            "over the trainer's after a step; set grpo.rollout to transformers"
         )
 
 

@@ -15,6 +15,7 @@ from coldstart import provenance
 from coldstart.artifacts import read_rows
 from coldstart.config import load_config
 from coldstart.errors import UserError
+from coldstart.hub import resolve_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +43,11 @@ def run(args: argparse.Namespace) -> None:
         "sft", settings["batch_size"], settings["micro_batch_size"], models.world_size()
     )
     models.quiet()
-    record = provenance.start("sft", config, {"model": args.model, "rows": args.rows}, args.seed)
+    source = str(resolve_model(args.model))
+    record = provenance.start("sft", config, {"model": source, "rows": args.rows}, args.seed)
     work = checkpoints.run_folder(args.work, record, "coldstart.sft")
     resume = checkpoints.last_complete(work)
-    processor, model = models.load_processor(args.model), models.load_model(args.model, resume)
+    processor, model = models.load_processor(source), models.load_model(source, resume)
     parameters = models.freeze(model, settings["freeze_vision"], settings["freeze_projector"])
 
     from coldstart.training.encoding import Encoder, TraceCollator
@@ -72,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
         "probe": probe,
         "resumed_from": resume.name if resume else None,
     }
-    output.save_final(trainer, args.output, models.stored_dtype(args.model), record, facts)
+    output.save_final(trainer, args.output, models.stored_dtype(source), record, facts)
     checkpoints.remove(work)
     print(
         f"sft: {steps} steps on {len(rows)} rows, loss {log[0]['loss']:.3g} -> {log[-1]['loss']:.3g} -> {args.output}",

@@ -54,7 +54,7 @@ def load_model(name: str, checkpoint: "Path | None" = None) -> "PreTrainedModel"
             checkpoint or name, dtype=torch.float32, attn_implementation=implementation
         )
     except (OSError, ValueError) as error:
-        raise UserError(f"--model {name}: cannot be loaded as a vision-language model: {_first_line(error)}") from error
+        raise UserError(f"{name}: cannot be loaded as a vision-language model: {_first_line(error)}") from error
     model.config._name_or_path = model.name_or_path = name
     return model
 
@@ -66,15 +66,15 @@ def load_processor(name: str) -> "ProcessorMixin":
     try:
         processor = AutoProcessor.from_pretrained(name)
     except (OSError, ValueError) as error:
-        raise UserError(f"--model {name}: its processor cannot be loaded: {_first_line(error)}") from error
+        raise UserError(f"{name}: its processor cannot be loaded: {_first_line(error)}") from error
     if not isinstance(processor, ProcessorMixin):
-        raise UserError(f"--model {name}: it has a tokenizer but no image processor; a vision-language model is needed")
+        raise UserError(f"{name}: it has a tokenizer but no image processor; a vision-language model is needed")
     tokenizer = processor.tokenizer
     if tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
-        raise UserError(f"--model {name}: its tokenizer needs both an eos_token and a pad_token")
+        raise UserError(f"{name}: its tokenizer needs both an eos_token and a pad_token")
     if tokenizer.eos_token_id == tokenizer.pad_token_id:
         raise UserError(
-            f"--model {name}: pad_token and eos_token are both '{tokenizer.eos_token}', so the end of a turn would be "
+            f"{name}: pad_token and eos_token are both '{tokenizer.eos_token}', so the end of a turn would be "
             "masked as padding and never learnt; give the tokenizer a pad_token of its own"
         )
     return processor
