@@ -3,14 +3,14 @@
 The package's docstring (``coldstart.grading``) says what the verdicts mean.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from coldstart.grading import normalise, rules, symbolic
 from coldstart.grading.extract import MAX_ANSWER, Extraction, extract
-from coldstart.grading.spec import Spec
+from coldstart.grading.spec import Spec, Verdict
 
-GRADER_VERSION = "1.0"
+GRADER_VERSION = "2.0"
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,35 @@ class Grade:
     reason: str
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """A grade and the steps that led to it; ``judged``: the candidates that were looked at, with their verdicts."""
+
+    spec: Spec
+    found: Extraction
+    judged: tuple[tuple[str, Verdict], ...]
+    grade: Grade
+
+
 def grade(problem: dict, response: str) -> Grade:
     """Grade one completion. Never raises on any text; may run long on hostile formulas, which the pool cuts short."""
+    return explain(problem, response).grade
+
+
+def explain(problem: dict, response: str) -> Explanation:
+    """The same judgement with its steps: what was extracted, and what became of each candidate."""
     spec = make_spec(problem)
-    result = compare(spec, extract(response, spec.answer_type), use_symbolic=True)
+    found = find_answer(spec, problem, response)
+    judged: list[tuple[str, Verdict]] = []
+    result = compare(spec, found, use_symbolic=True, judged=judged)
     if result is None:
         raise AssertionError("the symbolic comparison always decides")
-    return result
+    return Explanation(spec, found, tuple(judged), result)
+
+
+def find_answer(spec: Spec, problem: dict, response: str) -> Extraction:
+    """The answers that a response states to this problem."""
+    return extract(response, spec.answer_type, problem.get("question") or "", spec.options)
 
 
 def gold_problem(problem: dict) -> str | None:
@@ -62,26 +84,31 @@ def make_spec(problem: dict) -> Spec:
     )
 
 
-def compare(spec: Spec, found: Extraction, use_symbolic: bool) -> Grade | None:
-    """Judge what was extracted; None if only math-verify can tell and ``use_symbolic`` is False."""
+def compare(
+    spec: Spec, found: Extraction, use_symbolic: bool, judged: list[tuple[str, Verdict]] | None = None
+) -> Grade | None:
+    """Judge what was extracted; None if only math-verify can tell and ``use_symbolic`` is False.
+
+    ``judged`` receives every candidate that was looked at, with its verdict.
+    """
     fault = _gold_fault(spec)
     if fault:
         return Grade("unparseable_gold", None, None, fault)
-    if not found.candidates:
-        return Grade("no_answer", None, None, "no box, no explicit statement, and the response is not only an answer")
-    last: Grade | None = None
+    first: Grade | None = None
     for candidate in found.candidates:
         verdict = _judge(spec, candidate, use_symbolic)
         if verdict is None:
             return None
-        if verdict.verdict == "unparseable_answer" and found.where == "whole":
-            return Grade(
-                "no_answer", None, None, "nothing is stated explicitly, and the response is not only an answer"
-            )
+        if judged is not None:
+            judged.append((candidate, verdict))
+        shown = normalise.sanitise(candidate)[:MAX_ANSWER]
         if verdict.verdict != "unparseable_answer":
-            return verdict
-        last = last or verdict
-    return last
+            return Grade(verdict.verdict, shown, verdict.normalised, verdict.reason)
+        normalised = verdict.normalised if len(candidate) <= MAX_ANSWER else None
+        first = first or Grade("unparseable_answer", shown, normalised, verdict.reason)
+    if first is None or found.where in ("whole", "prose"):
+        return Grade("no_answer", None, None, "no box, no explicit statement, and no sentence that states one result")
+    return first
 
 
 @lru_cache(maxsize=65536)
@@ -90,12 +117,9 @@ def _gold_fault(spec: Spec) -> str | None:
 
 
 @lru_cache(maxsize=65536)
-def _judge(spec: Spec, candidate: str, use_symbolic: bool) -> Grade | None:
-    """One candidate's grade; equal answers to equal golds are judged once."""
-    shown = normalise.sanitise(candidate)[:MAX_ANSWER]
+def _judge(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict | None:
+    """One candidate's verdict; equal answers to equal golds are judged once."""
     if len(candidate) > MAX_ANSWER:
-        return Grade("unparseable_answer", shown, None, f"the answer is longer than {MAX_ANSWER} characters")
+        return Verdict("unparseable_answer", "", f"the answer is longer than {MAX_ANSWER} characters")
     verdict = rules.decide(spec, candidate, use_symbolic)
-    if verdict is None:
-        return None
-    return Grade(verdict.verdict, shown, verdict.normalised[:MAX_ANSWER], verdict.reason)
+    return None if verdict is None else replace(verdict, normalised=verdict.normalised[:MAX_ANSWER])

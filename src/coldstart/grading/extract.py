@@ -9,15 +9,17 @@ In this order:
    is ignored. For lists and expressions, boxes joined by nothing but commas or "and" are read together.
 3. The last explicit statement: "the answer is X", "Answer: X", "<answer>X</answer>", "#### X", a line "A: X".
 4. The whole response, if it is nothing but an answer.
-For choice, boxes and statements compete and the last that names an option wins; "(B) is correct", "choose B", and a
-single line that is only an option's letter count as statements too.
-A number somewhere in running text is no answer.
+5. For integer, decimal, choice and yes/no: the result that the sentences state (prose.py). A response that began a box
+   and never finished it was cut off, and states nothing.
+For choice, boxes and statements compete and the last that names an option wins, but nothing in front of a box that
+names none; "(B) is correct", "choose B", and a single line that is only an option's letter count as statements too.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from coldstart.grading import normalise
+from coldstart.grading import normalise, prose
 
 MAX_ANSWER = 1500  # characters; a longer "answer" is not one
 MAX_TAIL = 20_000  # statements are looked for in the last part of a response
@@ -52,28 +54,45 @@ _LETTER_LINE = re.compile(r"^[ \t*_]*\(?([A-Z])[).:]?[ \t*_.]*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Extraction:
-    """Candidate answers, best first, and where they come from: box, statement, whole or none."""
+    """Candidate answers, best first, and where they come from: box, statement, whole, prose or none.
+
+    ``starts``: where in the response each was found (-1: not in one place); it does not count in comparisons.
+    """
 
     candidates: tuple[str, ...]
     where: str
+    starts: tuple[int, ...] = field(default=(), compare=False)
 
 
-def extract(response: str, answer_type: str) -> Extraction:
+def extract(response: str, answer_type: str, question: str = "", options: Sequence[str] = ()) -> Extraction:
     """The explicitly stated answers of ``response``; see the module's text for the rules."""
     text = visible(response)
-    if answer_type == "choice":
-        return _choice(text)
+    before = response.find(text) if text else 0
+    found = _choice(text, question, options) if answer_type == "choice" else _open(text, answer_type, question)
+    starts = tuple(before + start if start >= 0 else -1 for start in found.starts)
+    return Extraction(found.candidates, found.where, starts)
+
+
+def _open(text: str, answer_type: str, question: str) -> Extraction:
     boxed = boxes(text)
     if boxed:
-        return Extraction((_joined(text, boxed) if answer_type in ("list", "expression") else boxed[-1][2],), "box")
-    stated = [_trim(rest, answer_type) for _, rest in statements(text[-MAX_TAIL:])]
-    usable = [found for found in stated if found]
+        joined = answer_type in ("list", "expression")
+        return Extraction((_joined(text, boxed) if joined else boxed[-1][2],), "box", (boxed[-1][0],))
+    offset = max(len(text) - MAX_TAIL, 0)
+    tail = text[offset:]
+    stated = [(start, _trim(rest, answer_type)) for start, rest in statements(tail)]
+    usable = [(start, found) for start, found in stated if found]
     if usable:
-        return Extraction((usable[-1],), "statement")
+        return Extraction((usable[-1][1],), "statement", (offset + usable[-1][0],))
     whole = text.strip()
     if whole and len(whole) <= 200 and "\n" not in whole and _only_an_answer(whole, answer_type):
-        return Extraction((whole,), "whole")
-    return Extraction((), "none")
+        return Extraction((whole,), "whole", (text.index(whole),))
+    said = None
+    if answer_type in ("integer", "decimal"):
+        said = prose.number(tail, question)
+    elif answer_type == "text":
+        said = prose.yes_or_no(tail)
+    return Extraction((said,), "prose", (-1,)) if said else Extraction((), "none")
 
 
 def visible(response: str) -> str:
@@ -186,23 +205,34 @@ def _only_an_answer(text: str, answer_type: str) -> bool:
     return normalise.parse_number(text) is not None or not normalise.is_prose(normalise.plain(text))
 
 
-def _choice(text: str) -> Extraction:
+def _choice(text: str, question: str, options: Sequence[str]) -> Extraction:
     offset = max(len(text) - MAX_TAIL, 0)
     tail = text[offset:]
-    found = [(start, content) for start, _, content in boxes(text)]
-    found += [(offset + start, sentence(rest)) for start, rest in statements(tail) if not _inside_box(rest)]
+    boxed = boxes(text)
+    found = [(start, content) for start, _, content in boxed[-1:]]
+    after = boxed[-1][0] if boxed else -1
+    stated = [(offset + start, sentence(rest)) for start, rest in statements(tail) if not _inside_box(rest)]
     for match in _CHOSEN.finditer(tail):
         if not _NEGATED.search(tail[max(match.start() - 12, 0) : match.start()]):
-            found.append((offset + match.start(), match[1] or match[2]))
-    if found:
-        ordered = [candidate for _, candidate in sorted(found) if candidate.strip()]
-        return Extraction(tuple(ordered[::-1][:MAX_CANDIDATES]), "statement")
-    lines = _LETTER_LINE.findall(tail)
+            stated.append((offset + match.start(), match[1] or match[2]))
+    found += [(start, said) for start, said in stated if start > after]
+    ordered = [(candidate, start) for start, candidate in sorted(found) if candidate.strip()][::-1][:MAX_CANDIDATES]
+    if ordered:
+        return _extraction(ordered, "statement" if ordered[0][1] != after else "box")
+    lines = list(_LETTER_LINE.finditer(tail))
     if len(lines) == 1:
-        return Extraction((lines[0],), "statement")
+        return Extraction((lines[0][1],), "statement", (offset + lines[0].start(1),))
     whole = text.strip()
-    alone = whole and len(whole) <= 300 and "\n" not in whole
-    return Extraction((whole,), "whole") if alone else Extraction((), "none")
+    alone = bool(whole) and len(whole) <= 300 and "\n" not in whole
+    candidates = [(whole, text.index(whole))] if alone else []
+    said = prose.option(tail, question, options)
+    if said:
+        candidates.append((said, -1))
+    return _extraction(candidates, "whole" if alone else "prose" if said else "none")
+
+
+def _extraction(candidates: list[tuple[str, int]], where: str) -> Extraction:
+    return Extraction(tuple(text for text, _ in candidates), where, tuple(start for _, start in candidates))
 
 
 def _inside_box(rest: str) -> bool:

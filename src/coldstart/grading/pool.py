@@ -24,8 +24,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from coldstart.grading import worker as worker_module
-from coldstart.grading.core import Grade, compare, make_spec
-from coldstart.grading.extract import Extraction, extract
+from coldstart.grading.core import Grade, compare, find_answer, make_spec
+from coldstart.grading.extract import Extraction
 from coldstart.grading.spec import Spec
 from coldstart.progress import Progress
 
@@ -73,7 +73,7 @@ class GradingPool:
             if id(problem) not in specs:
                 specs[id(problem)] = (problem, make_spec(problem))
             spec = specs[id(problem)][1]
-            found = extract(response, spec.answer_type)
+            found = find_answer(spec, problem, response)
             result = compare(spec, found, use_symbolic=False)
             if result is None:
                 result = self._known.get((spec, found))
