@@ -41,7 +41,7 @@ def test_a_stages_help_explains_it_and_imports_nothing_heavy(stage: str) -> None
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.rstrip().endswith("heavy: []")
-    assert "--output" in shown or "--problems" in shown or "--csv" in shown or "--grades" in shown
+    assert "--output" in shown or "--gold" in shown or "--problems" in shown or "--csv" in shown or "--grades" in shown
     assert f"coldstart {stage}" in shown.partition("\n\n")[2], "its help shows how to run it"
 
 
@@ -83,4 +83,4 @@ def test_a_missing_input_is_one_message_and_leaves_nothing(
 
 
 def test_the_bad_calls_cover_every_stage() -> None:
-    assert set(COMMANDS) - set(BAD_CALLS) == {"testbed-train"}
+    assert set(COMMANDS) - set(BAD_CALLS) == {"testbed-train", "grade"}

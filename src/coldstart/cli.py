@@ -25,6 +25,7 @@ COMMANDS = {
     "generate": ("coldstart.generate", "answer benchmarks with one model"),
     "score": ("coldstart.score", "grade a benchmark's responses"),
     "tables": ("coldstart.tables", "aggregate grades into the result tables"),
+    "grade": ("coldstart.grade", "explain the verdict on one response, step by step"),
     "testbed-train": ("coldstart.testbed.train", "train a testbed model from random weights"),
 }
 

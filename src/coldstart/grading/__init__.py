@@ -4,11 +4,11 @@ r"""The one judgement of the project: does this response give the gold answer? F
     'correct'
 
 ``grade`` is pure. It reads of a problem: answer, answer_type and, where they are given, options, tolerance, unit and
-question (only to see whether a percentage is asked for); of a response the completion alone. Verdicts:
+question (to see whether a percentage is asked for, and which sentence of a response in prose repeats it); of a response the completion alone. Verdicts:
 
     correct             the stated answer is the gold answer
     wrong               an answer of the right kind is stated, and it is another one
-    no_answer           nothing is stated explicitly (see extract.py)
+    no_answer           nothing is stated (see extract.py)
     unparseable_answer  something is stated that is no single answer of this type ("5 or 6", words for a number)
     unparseable_gold    the gold itself is at fault; such a row is never credited
     timeout             the row's worker was killed at its limit or died (only from the pool, see pool.py)
@@ -17,7 +17,7 @@ Most rows are decided by exact rules (rules.py) in microseconds; only formulas r
 responses come from a model, use ``grade_all`` or a ``GradingPool``, not ``grade``.
 """
 
-from coldstart.grading.core import GRADER_VERSION, Grade, gold_problem, grade
+from coldstart.grading.core import GRADER_VERSION, Explanation, Grade, explain, gold_problem, grade
 from coldstart.grading.pool import GradingPool, grade_all
 
-__all__ = ["GRADER_VERSION", "Grade", "GradingPool", "gold_problem", "grade", "grade_all"]
+__all__ = ["GRADER_VERSION", "Explanation", "Grade", "GradingPool", "explain", "gold_problem", "grade", "grade_all"]

@@ -25,10 +25,11 @@ class Grade:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A grade and the steps that led to it; ``judged``: the candidates that were looked at, with their verdicts."""
+    """A grade and the steps that led to it; ``gold``: as it was compared; ``judged``: each candidate's verdict."""
 
     spec: Spec
     found: Extraction
+    gold: str
     judged: tuple[tuple[str, Verdict], ...]
     grade: Grade
 
@@ -46,7 +47,7 @@ def explain(problem: dict, response: str) -> Explanation:
     result = compare(spec, found, use_symbolic=True, judged=judged)
     if result is None:
         raise AssertionError("the symbolic comparison always decides")
-    return Explanation(spec, found, tuple(judged), result)
+    return Explanation(spec, found, rules.gold_form(spec), tuple(judged), result)
 
 
 def find_answer(spec: Spec, problem: dict, response: str) -> Extraction:

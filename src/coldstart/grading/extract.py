@@ -92,7 +92,7 @@ def _open(text: str, answer_type: str, question: str) -> Extraction:
         said = prose.number(tail, question)
     elif answer_type == "text":
         said = prose.yes_or_no(tail)
-    return Extraction((said,), "prose", (-1,)) if said else Extraction((), "none")
+    return Extraction((said[0],), "prose", (text.rfind(said[1]),)) if said else Extraction((), "none")
 
 
 def visible(response: str) -> str:
@@ -227,7 +227,7 @@ def _choice(text: str, question: str, options: Sequence[str]) -> Extraction:
     candidates = [(whole, text.index(whole))] if alone else []
     said = prose.option(tail, question, options)
     if said:
-        candidates.append((said, -1))
+        candidates.append((said[0], text.rfind(said[1])))
     return _extraction(candidates, "whole" if alone else "prose" if said else "none")
 
 

@@ -1,7 +1,7 @@
 r"""Read the answer of a response that has no box and no "the answer is": the last stated result, or the option named.
 
-    >>> number("There are 3 large cubes. There are 2 small ones. So there are 3 + 2 = **5 cubes**.", "")
-    '5'
+    >>> number("There are 3 large cubes. There are 2 small ones. So there are **5 cubes**.", "")
+    ('5', 'So there are **5 cubes**.')
 
 A sentence states a number if it sets one in bold, says "there are N", ends an equation or a copula with it, or holds no
 other number. Sentences that deny, ask, or say goodbye state nothing; nor do code, tables and listings. Of the sentences
@@ -64,22 +64,25 @@ _STOP = {"a", "an", "the", "of", "to", "in", "on", "at", "by", "for", "from", "w
 # fmt: on
 
 
-def number(text: str, question: str) -> str | None:
+Said = tuple[str, str]  # what is stated, and the sentence that states it
+
+
+def number(text: str, question: str) -> Said | None:
     """The number that a response in prose states as its result, with its unit; None if it states none."""
     return _result(text, question, _stated_number, _number_value)
 
 
-def option(text: str, question: str, options: Sequence[str]) -> str | None:
+def option(text: str, question: str, options: Sequence[str]) -> Said | None:
     """The one option that a response in prose names, as its text or "(B)"; None if it names none or several."""
     if not options:
         return None
     return _result(text, question, lambda sentence: _named_option(sentence, options), text_key)
 
 
-def yes_or_no(text: str) -> str | None:
+def yes_or_no(text: str) -> Said | None:
     """The yes or no that a response opens with."""
     head = re.match(r"\W*(yes|no)\s*[,.;:!]", text, re.IGNORECASE)
-    return head[1] if head else None
+    return (head[1], head[0]) if head else None
 
 
 def sentences(text: str) -> list[str]:
@@ -90,22 +93,19 @@ def sentences(text: str) -> list[str]:
     return [part[-MAX_SENTENCE:] for part in spoken[-MAX_SENTENCES:] if part[-1] != "?" and not _CLOSING.match(part)]
 
 
-def _result(text: str, question: str, stated: Callable, value: Callable) -> str | None:
+def _result(text: str, question: str, stated: Callable, value: Callable) -> Said | None:
     """The claim that counts among what the sentences state; ``value`` tells which claims are the same."""
     if re.search(r"\\f?box(?:ed)?\b|<answer>", text):
         return None  # a box was begun and never finished: the response was cut off
-    claims = [(sentence, claim) for sentence in sentences(text) if (claim := stated(sentence)) is not None]
-    concluded = [claim for sentence, claim in claims if _CONCLUDES.search(sentence)]
+    claims = [(claim, sentence) for sentence in sentences(text) if (claim := stated(sentence)) is not None]
+    concluded = [said for said in claims if _CONCLUDES.search(said[1])]
     if concluded:
         return concluded[-1]
-    for group in (
-        [claim for _, claim in claims],
-        [claim for sentence, claim in claims if _BOLD.search(sentence)],
-    ):
-        if len({value(claim) for claim in group}) == 1:
+    for group in (claims, [said for said in claims if _BOLD.search(said[1])]):
+        if len({value(claim) for claim, _ in group}) == 1:
             return group[-1]
     asked = _content(question)
-    restating = [claim for sentence, claim in claims if _restates(sentence, asked)]
+    restating = [said for said in claims if _restates(said[1], asked)]
     return restating[-1] if restating else None
 
 

@@ -29,6 +29,18 @@ def decide(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict | None:
     return RULES[spec.answer_type](spec, candidate, use_symbolic)
 
 
+def gold_form(spec: Spec) -> str:
+    """The gold in the form in which its rule compares it, for explanations."""
+    if spec.answer_type == "choice":
+        return gold_letter(spec) or ""
+    if spec.answer_type == "list":
+        return "[" + ", ".join(_elements(spec.answer)) + "]"
+    if spec.answer_type == "text":
+        return text_key(spec.answer)
+    number = parse_number(spec.answer)
+    return _show(number) if number else plain(spec.answer)
+
+
 def gold_fault(spec: Spec) -> str | None:
     """Why the gold cannot be right as it stands, without a computer algebra system; None if nothing is wrong."""
     gold = spec.answer
