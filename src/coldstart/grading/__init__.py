@@ -4,7 +4,8 @@ r"""The one judgement of the project: does this response give the gold answer? F
     'correct'
 
 ``grade`` is pure. It reads of a problem: answer, answer_type and, where they are given, options, tolerance, unit and
-question (to see whether a percentage is asked for, and which sentence of a response in prose repeats it); of a response the completion alone. Verdicts:
+question (to see whether a percentage is asked for, and which sentence of a response in prose repeats it); of a response
+the completion alone. Verdicts:
 
     correct             the stated answer is the gold answer
     wrong               an answer of the right kind is stated, and it is another one

@@ -12,9 +12,9 @@ from coldstart.grading import symbolic, units
 from coldstart.grading.normalise import is_prose, latex_key, parse_number, plain, text_key
 from coldstart.grading.spec import Spec, Verdict
 
-_LETTER = re.compile(r"[(\[{]?\s*([A-Za-z])\s*[)\]}]?[.:]?")
+_LETTER = re.compile(r"(?:[(\[{]|\\\{)?\s*([A-Za-z])\s*(?:[)\]}]|\\\})?[.:]?")
 _SECOND_LETTER = re.compile(
-    r"(?:^|[\s,/&])(?:and|or|/|&|,)\s*(?:option\s+)?(?:\([A-Za-z]\)|[A-Z](?![\w']))|^\s*\([A-Z]\)"
+    r"(?:(?:^|[\s,/&])(?:and|or)\b|[,/&])\s*(?:option\s+)?(?:\([A-Za-z]\)|[A-Z](?![\w']))|^\s*\([A-Z]\)"
 )
 _REASONS = r"because|since|as|which|for|due|given|in|with"
 
@@ -37,8 +37,8 @@ def choice_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict | Non
             return Verdict("unparseable_answer", text, "equals none of the options")
         if not use_symbolic:
             return None
-        wanted = units.strip(text)
-        equal = [n for n, option in open_options if symbolic.equal(units.strip(plain(option)), wanted) == "equal"]
+        wanted = _formula(text)
+        equal = [n for n, option in open_options if symbolic.equal(_formula(plain(option)), wanted) == "equal"]
         if len(equal) != 1:
             return Verdict("unparseable_answer", text, f"equals {len(equal)} of the options")
         letter = chr(ord("A") + equal[0])
@@ -118,6 +118,13 @@ def _same_number(text: str, option: str) -> bool:
     if one is None or other is None or (one.percent != other.percent and other.percent):
         return False
     return one.value == other.value and units.same(one.unit, other.unit)
+
+
+def _formula(text: str) -> str:
+    """A formula as math-verify reads it: without its unit, and a ratio as a fraction."""
+    text = units.strip(text)
+    ratio = re.fullmatch(r"([^:]+):([^:]+)", text)
+    return rf"\frac{{{ratio[1].strip()}}}{{{ratio[2].strip()}}}" if ratio else text
 
 
 def _is_formula(text: str) -> bool:

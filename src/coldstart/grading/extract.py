@@ -5,8 +5,9 @@ r"""Find the answer that a response states. Nothing is guessed: what is not stat
 
 In this order:
 1. A response with a ``<think>`` block is read behind ``</think>`` only; inside an unclosed block nothing is stated.
-2. The last complete ``\boxed{}`` or ``\fbox{}`` (balanced braces; of nested boxes the innermost). An unfinished box
-   is ignored. For lists and expressions, boxes joined by nothing but commas or "and" are read together.
+2. The last complete ``\boxed{}`` or ``\fbox{}`` (balanced braces; of nested boxes the innermost). A box that is begun
+   behind it and never finished is a later answer that was cut off: then nothing is stated. An empty box is ignored.
+   For lists and expressions, boxes joined by nothing but commas or "and" are read together.
 3. The last explicit statement: "the answer is X", "Answer: X", "<answer>X</answer>", "#### X", a line "A: X".
 4. The whole response, if it is nothing but an answer.
 5. For integer, decimal, choice and yes/no: the result that the sentences state (prose.py). A response that began a box
@@ -19,7 +20,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from coldstart.grading import normalise, prose
+from coldstart.grading import normalise, prose, units
 
 MAX_ANSWER = 1500  # characters; a longer "answer" is not one
 MAX_TAIL = 20_000  # statements are looked for in the last part of a response
@@ -35,7 +36,8 @@ _STATEMENT = re.compile(
         (?:\s+(?:to|of|for|from|in|here)\b[^.\n:]{0,100}?)?
         [\s*_]*(?:\bis\b|\bare\b|\bwas\b|\b(?:would|should|must|will)\s+be\b|\bequals?\b|:|=)
         (?:[\s*_]*(?:that|therefore|thus|then|simply|indeed|given\s+by|equal\s+to|option|choice|answer|:|=)(?!\w))*
-        [\s*_:]*""",
+        [\s*_:]*
+    |\u7b54\u6848\s*(?:\u662f|\u4e3a|\u70ba|[:\uff1a])[\s:\uff1a]*  # "the answer is" in Chinese""",
     re.IGNORECASE | re.VERBOSE,
 )
 _TAG = re.compile(r"<answer>((?:(?!</?answer>).){0,2000})</answer>", re.IGNORECASE | re.DOTALL)
@@ -43,11 +45,12 @@ _MARK = re.compile(r"^[ \t]*(?:####|A:)[ \t]*(\S[^\n]*)", re.MULTILINE)
 _CHOSEN = re.compile(
     r"(?:(?<![\w'])\(?([A-Z])\)?[*\s]+is\s+(?:(?:the\s+)?(?:(?:correct|right|best)\s+)?(?:answer|option|choice)\b|correct\b)"
     r"(?!\s+(?:if|when)\b)"
-    r"|\b(?:choose|select|pick)\s+(?:option\s+|answer\s+|choice\s+)?[(*]{0,3}([A-Z])(?=[).,:*]|\s*$))",
+    r"|\b(?:choose|select|pick)\s+(?:option\s+|answer\s+|choice\s+)?[(*]{0,3}([A-Z])(?=[).,:*]|\s*$)"
+    r"|\u9009\u62e9?\s*[(\uff08]?([A-Z])(?![A-Za-z]))",  # "choose" in Chinese
     re.MULTILINE,
 )
 _NEGATED = re.compile(r"(?:not|n't|never|incorrect|wrong)\b", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"[.!?](?=\s|\*|$)|\n")
+_SENTENCE_END = re.compile(r"[.!?](?=\s|\*|$)|[\n\u3002]")
 _MATH = re.compile(r"\$\$?([^$]{1,800})\$\$?|\\\(((?:[^\\]|\\(?!\))){1,800})\\\)|\\\[((?:[^\\]|\\(?!\])){1,800})\\\]")
 _LETTER_LINE = re.compile(r"^[ \t*_]*\(?([A-Z])[).:]?[ \t*_.]*$", re.MULTILINE)
 
@@ -68,6 +71,8 @@ def extract(response: str, answer_type: str, question: str = "", options: Sequen
     """The explicitly stated answers of ``response``; see the module's text for the rules."""
     text = visible(response)
     before = response.find(text) if text else 0
+    if _cut_off(text):
+        return Extraction((), "none")
     found = _choice(text, question, options) if answer_type == "choice" else _open(text, answer_type, question)
     starts = tuple(before + start if start >= 0 else -1 for start in found.starts)
     return Extraction(found.candidates, found.where, starts)
@@ -102,6 +107,20 @@ def visible(response: str) -> str:
         return tail
     before, opened, _ = tail.partition("<think>")
     return before if opened else response
+
+
+def _cut_off(text: str) -> bool:
+    """Whether the last box was begun and never finished."""
+    last = text.rfind("\\boxed{")
+    if last < 0:
+        return False
+    depth = 0
+    for match in _BRACES.finditer(text, last):
+        if match[0] != "\\{" and (match[0][-1] in "{}" and match[0] != "\\}"):
+            depth += 1 if match[0][-1] == "{" else -1
+        if depth == 0:
+            return False
+    return bool(text[last + 7 :].strip("{ \n"))
 
 
 def boxes(text: str) -> list[tuple[int, int, str]]:
@@ -193,8 +212,8 @@ def _trim(rest: str, answer_type: str) -> str:
     _, tail = head
     if re.match(r"\s*(?:[-+*/^=<>:\\(\[]|x\s*\d|(?:or|and|to|times|plus|minus|over|out of)\s+\W*\d)", tail):
         return said
-    unit = re.match(r"\s*(?:[A-Za-z°µ]{1,12}(?:\^[23])?)?", tail)
-    return side[: len(side) - len(tail)] + (unit[0] if unit else "")
+    unit = re.match(r"\s*[A-Za-z°µ]{1,12}(?:\^[23])?", tail)
+    return side[: len(side) - len(tail)] + (unit[0] if unit and units.is_unit(unit[0]) else "")
 
 
 def _only_an_answer(text: str, answer_type: str) -> bool:
@@ -214,7 +233,7 @@ def _choice(text: str, question: str, options: Sequence[str]) -> Extraction:
     stated = [(offset + start, sentence(rest)) for start, rest in statements(tail) if not _inside_box(rest)]
     for match in _CHOSEN.finditer(tail):
         if not _NEGATED.search(tail[max(match.start() - 12, 0) : match.start()]):
-            stated.append((offset + match.start(), match[1] or match[2]))
+            stated.append((offset + match.start(), match[1] or match[2] or match[3]))
     found += [(start, said) for start, said in stated if start > after]
     ordered = [(candidate, start) for start, candidate in sorted(found) if candidate.strip()][::-1][:MAX_CANDIDATES]
     if ordered:

@@ -9,6 +9,7 @@ Nothing here is specific to one data set, nothing raises on any text, and every 
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -39,6 +40,7 @@ _WRAPPERS = re.compile(
 )
 _SIMPLE = [
     (re.compile(r"\\left(?![a-zA-Z])|\\right(?![a-zA-Z])|\\displaystyle\b|\\[bB]ig{1,2}[lr]?(?![a-zA-Z])"), ""),
+    (re.compile(r"\\(?:bf|rm|it|sf|tt)(?![a-zA-Z])"), " "),
     (re.compile(r"\\[,;:! ]|\\q?quad\b|\\newline\b|\\\\$"), " "),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\[dtc]frac\b"), r"\\frac"),
@@ -65,6 +67,8 @@ class Number:
 
 def sanitise(text: str) -> str:
     """Drop control and zero-width characters and unify look-alikes; a lone surrogate becomes U+FFFD."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
     text = text.translate(_CHARACTERS)
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 

@@ -13,11 +13,12 @@ import re
 from collections.abc import Callable, Sequence
 
 from coldstart.grading import units
-from coldstart.grading.normalise import number_head, parse_number, plain, text_key
+from coldstart.grading.normalise import is_prose, number_head, parse_number, plain, text_key
 
 MAX_SENTENCES = 300  # the last ones; a longer response is reasoning, and its conclusion stands at its end
 MAX_SENTENCE = 600  # characters; only the end of a longer one is read
 RESTATED = 2 / 3  # share of a sentence's words that must come from the question
+MAX_INSERTED = 3  # words that may stand between those of a yes-no question where a sentence repeats it
 
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _SPLIT = re.compile(r"(?<=[.!?])\**\s+|\n+")
@@ -33,15 +34,17 @@ _CONCLUDES = re.compile(
 )
 _DENIES = re.compile(
     r"\b(?:not|never|cannot|unable|impossible|unclear|unless|neither|nor|might|maybe|perhaps|possibly|suppose|assum\w+)\b"
-    r"|n't\b|\b(?:could|may) be\b|^\W*(?:if|let)\b",
+    r"|n't\b|\b(?:could|may) be\b|^\W*let\b",
     re.IGNORECASE,
 )
+_IF = re.compile(r"^\W*(?:if|when|suppose)\b[^,]*(?:,|$)\s*(?:then\s+)?", re.IGNORECASE)  # only what follows is said
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
 _WORDS = (  # without "one", which is as often a pronoun
     "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen"
     "|nineteen|twenty|zero"
 )
 _NUMBER = re.compile(
+    r"(?<=\bwith )one\b|(?<=\bonly )one\b|(?<=\bleaves )one\b|"
     rf"(?<![\w.,^_(/:])[-+]?\d+(?:,\d{{3}})*(?:\.\d+)?(?!\.\d|,\d|[\w:/^(]|-[A-Za-z])|(?<![\w-])(?:{_WORDS})(?![\w-])",
     re.IGNORECASE,
 )
@@ -51,11 +54,16 @@ _THERE = re.compile(
     re.IGNORECASE,
 )
 _IS = re.compile(rf"\b(?:is|are|was|were|be|equals?)\s+{_VAGUE}(?=[-+.\d]|(?:{_WORDS}|one)\b)", re.IGNORECASE)
+_YES_NO = re.compile(r"\W*(?:yes|no|true|false)\W*", re.IGNORECASE)
 _CLAUSE = re.compile(r"[,;]?\s+\(?(?:because|since|which|where|with|as)\b", re.IGNORECASE)
 _GOES_ON = re.compile(
     r"\s*(?:[-+*/^=<>:]|\\times|\\cdot|x\s*\d|(?:or|and|to|through|times|plus|minus|over|out of|divided by|of)\s+\W*\d)"
 )
+_NOT = re.compile(r"\bnot\b|n't\b|\bnever\b|\bcannot\b", re.IGNORECASE)
+_CLOSED = re.compile(r"\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
 # fmt: off
+_AUXILIARY = {"is", "are", "was", "were", "be", "do", "does", "did", "has", "have", "had", "can", "could", "will",
+              "would", "should", "a", "an", "the", "there"}
 _STOP = {"a", "an", "the", "of", "to", "in", "on", "at", "by", "for", "from", "with", "and", "or", "is", "are", "was",
          "were", "be", "been", "it", "its", "this", "that", "these", "those", "there", "here", "how", "many", "much",
          "what", "which", "who", "when", "where", "why", "do", "does", "did", "can", "will", "would", "should", "has",
@@ -76,7 +84,11 @@ def option(text: str, question: str, options: Sequence[str]) -> Said | None:
     """The one option that a response in prose names, as its text or "(B)"; None if it names none or several."""
     if not options:
         return None
-    return _result(text, question, lambda sentence: _named_option(sentence, options), text_key)
+    said = _result(text, question, lambda sentence: _named_option(sentence, options), text_key)
+    keys = [text_key(option) for option in options]
+    if said is None and sorted(keys) == ["no", "yes"]:
+        said = _affirmed(text, question)
+    return said
 
 
 def yes_or_no(text: str) -> Said | None:
@@ -89,7 +101,7 @@ def sentences(text: str) -> list[str]:
     """The sentences of a text that could state a result."""
     lines = (line for line in _FENCE.sub("\n", text).split("\n") if "|" not in line)
     found = [part.strip() for part in _SPLIT.split("\n".join(lines))]
-    spoken = [part for part in found if len(re.findall(r"[^\W\d_]+", part)) > 1]
+    spoken = [part for part in found if len(re.findall(r"[^\W\d_]+", part)) > 1 or _YES_NO.fullmatch(part)]
     return [part[-MAX_SENTENCE:] for part in spoken[-MAX_SENTENCES:] if part[-1] != "?" and not _CLOSING.match(part)]
 
 
@@ -116,14 +128,16 @@ def _number_value(claim: str) -> object:
 
 def _stated_number(sentence: str) -> str | None:
     """The number that one sentence states."""
+    sentence = _IF.sub("", sentence)
     if _DENIES.search(sentence):
         return None
     bold = [claim for span in _BOLD.findall(sentence) if (claim := _only_number(plain(span)))]
     if bold:
         return bold[-1] if len({_number_value(claim) for claim in bold}) == 1 else None
     text = plain(sentence)
-    for there in reversed(list(_THERE.finditer(text))):
-        rest = text[there.end() :]
+    main = _CLAUSE.split(text)[0]
+    for there in reversed(list(_THERE.finditer(main))):
+        rest = main[there.end() :]
         if re.match(r"no\b", rest, re.IGNORECASE):
             return "0"
         if claim := _leading(rest):
@@ -134,12 +148,11 @@ def _stated_number(sentence: str) -> str | None:
             return None
         if claim := _leading(sides[-1], alone=True):
             return claim
-    main = _CLAUSE.split(text)[0]
     for part in dict.fromkeys((text, main)):
         copulas = list(_IS.finditer(part))
         if copulas and (claim := _leading(part[copulas[-1].end() :], alone=True)):
             return claim
-    return _only_number(text) if len(sides) == 1 else None
+    return (_only_number(text) or _only_number(main)) if len(sides) == 1 else None
 
 
 def _leading(text: str, alone: bool = False) -> str | None:
@@ -165,6 +178,7 @@ def _named_option(sentence: str, options: Sequence[str]) -> str | None:
     keys = [text_key(option) for option in options]
     if head and head[1].lower() in keys:
         return head[1]
+    sentence = _IF.sub("", sentence)
     if _DENIES.search(sentence):
         return None
     letters = set(re.findall(r"\(([A-Z])\)", sentence))
@@ -177,13 +191,54 @@ def _named_option(sentence: str, options: Sequence[str]) -> str | None:
         same = [text for text in options if stated and (listed := parse_number(text)) and listed.value == stated.value]
         return claim if len(same) == 1 else None
     said = f" {text_key(sentence)} "
-    for key in sorted({key for key in keys if len(key) > 1}, key=len, reverse=True):
+    for key in sorted({text_key(option) for option in options if _distinct(option)}, key=len, reverse=True):
         said = said.replace(f" {key} ", f" \x01{keys.index(key)}\x01 ")
     named = set(re.findall("\x01(\\d+)\x01", said))
     if len(named) != 1:
         return None
     place = int(named.pop())
     return None if keys[place] in ("yes", "no", "true", "false") else options[place]
+
+
+def _distinct(option: str) -> bool:
+    """Whether a sentence that holds this option's text must mean it; a formula, number or letter may stand in any."""
+    text = plain(option)
+    return is_prose(text) or (len(text) >= 4 and not re.search(r"[\\^=√]", text) and parse_number(text) is None)
+
+
+def _affirmed(text: str, question: str) -> Said | None:
+    """Yes or no to a question that a sentence repeats: "X is (not) larger than Y" to "Is X larger than Y?"."""
+    asked = _core(question)
+    if len(asked) < 2 or _NOT.search(question) or not _CLOSED.match(question):
+        return None
+    found = {}
+    for sentence in sentences(text):
+        words = _core(sentence)
+        places = _in_order(asked, words)
+        negations = len(_NOT.findall(sentence))
+        if places and negations < 2 and places[-1] - places[0] - len(asked) < MAX_INSERTED + negations:
+            if negations == 0 and _DENIES.search(sentence):
+                return None
+            found["no" if negations else "yes"] = sentence
+    return next(iter(found.items())) if len(found) == 1 else None
+
+
+def _core(text: str) -> list[str]:
+    """The words that carry a statement, in order, without auxiliaries, articles and endings in s."""
+    words = re.findall(r"[^\W_]+", plain(text).lower())
+    return [word.rstrip("s") or word for word in words if word not in _AUXILIARY]
+
+
+def _in_order(wanted: list[str], words: list[str]) -> list[int]:
+    """Where the wanted words stand, the last of them first sought; empty unless all are there in this order."""
+    places: list[int] = []
+    end = len(words)
+    for word in reversed(wanted):
+        end = next((place for place in range(end - 1, -1, -1) if words[place] == word), -1)
+        if end < 0:
+            return []
+        places.append(end)
+    return places[::-1]
 
 
 def _content(text: str) -> set[str]:

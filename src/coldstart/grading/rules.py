@@ -21,6 +21,9 @@ from coldstart.grading.choice import choice_rule, gold_letter
 from coldstart.grading.normalise import Number, is_prose, latex_key, parse_number, plain, text_key
 from coldstart.grading.spec import Spec, Verdict
 
+_NUMERIC = re.compile(r"\d|\\pi|\be\b")
+_NO_ONE_NUMBER = re.compile(r"[,;]|\b(?:or|and)\b|\\pm|\d['_]")
+_BASE = re.compile(r"\d\s*_")
 ROUNDING = Fraction(1, 10**6)  # as math-verify: 0.333333 is 1/3
 
 
@@ -83,7 +86,7 @@ def number_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict | Non
         if value is None:
             return Verdict("wrong", normalised, "a percentage, which the problem does not ask for")
         return _judge(spec, gold, value, normalised)
-    if is_prose(text) or symbolic.obstacle(text) or not re.search(r"\d|\\pi|\be\b", text) or _states_several(text):
+    if is_prose(text) or symbolic.obstacle(text) or _NO_ONE_NUMBER.search(text) or not _NUMERIC.search(text):
         return Verdict("unparseable_answer", text, "not one number")
     if not use_symbolic:
         return None
@@ -124,6 +127,8 @@ def expression_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict |
         return Verdict("unparseable_answer", text[:200], f"the answer is {obstacle}")
     if not text:
         return Verdict("unparseable_answer", text, "empty")
+    if (_BASE.search(gold_text) is None) != (_BASE.search(text) is None):
+        return Verdict("wrong", text, "another number base")  # math-verify drops the base
     return _symbolic(units.strip(gold_text), text) if use_symbolic else None
 
 
@@ -222,10 +227,6 @@ def _symbolic(gold: str, text: str) -> Verdict:
     if outcome == "answer":
         return Verdict("unparseable_answer", text, "math-verify cannot parse the answer")
     return Verdict("correct" if outcome == "equal" else "wrong", text, f"math-verify: {outcome}")
-
-
-def _states_several(text: str) -> bool:
-    return re.search(r"[,;]|\b(?:or|and)\b|\\pm", text) is not None
 
 
 def _element(spec: Spec, gold: str) -> Spec:

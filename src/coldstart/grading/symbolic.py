@@ -40,6 +40,8 @@ def equal(gold: str, target: str) -> str:
     if not parsed_target:
         return "answer"
     verify = _math_verify()[1]
+    if _differ_in_case(gold, target):
+        return "different"
     same = verify(list(parsed_gold), list(parsed_target), timeout_seconds=None)
     return "equal" if same else "different"
 
@@ -65,11 +67,23 @@ def value(text: str) -> float | None:
     return None
 
 
+def _differ_in_case(one: str, other: str) -> bool:
+    """Whether two formulas name other variables that are the same without case, which math-verify ignores."""
+    first, second = (set(re.sub(r"\\[A-Za-z]+", "", text)) for text in (one, other))
+    letters = [{letter for letter in side if letter.isalpha()} for side in (first, second)]
+    return letters[0] != letters[1] and {c.lower() for c in letters[0]} == {c.lower() for c in letters[1]}
+
+
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> tuple:
-    """The sympy objects in ``text``; strings that math-verify falls back to are no formula and are left out."""
-    parse, _ = _math_verify()
-    found = parse(f"${text}$", parsing_timeout=None, fallback_mode="no_fallback")
+    """The sympy objects in ``text``; strings that math-verify falls back to are no formula and are left out.
+
+    math-verify's search for plain numbers is off: where the formula itself does not parse it would take the first
+    number inside, and "1 - 1/e" would equal "1 + 1/e".
+    """
+    parse, _, formulas = _math_verify()
+    text = re.sub(r"\{\s+", "{", text)  # "\\frac{1}{ e }" would not parse
+    found = parse(f"${text}$", [formulas], parsing_timeout=None, fallback_mode="no_fallback")
     return tuple(item for item in found if not isinstance(item, str))
 
 
@@ -77,6 +91,6 @@ def _parse(text: str) -> tuple:
 def _math_verify() -> tuple:
     """Imported on first use: it takes seconds, and most answers never need it."""
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns about the timers that are off on purpose
-    from math_verify import parse, verify
+    from math_verify import LatexExtractionConfig, parse, verify
 
-    return parse, verify
+    return parse, verify, LatexExtractionConfig()
