@@ -37,6 +37,7 @@ _DENIES = re.compile(
     r"|n't\b|\b(?:could|may) be\b|^\W*let\b",
     re.IGNORECASE,
 )
+_LISTED = re.compile(r"^[ \t*]*\(([A-Z])\)[ \t]*\S", re.MULTILINE)
 _IF = re.compile(r"^\W*(?:if|when|suppose)\b[^,]*(?:,|$)\s*(?:then\s+)?", re.IGNORECASE)  # only what follows is said
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
 _WORDS = (  # without "one", which is as often a pronoun
@@ -84,7 +85,8 @@ def option(text: str, question: str, options: Sequence[str]) -> Said | None:
     """The one option that a response in prose names, as its text or "(B)"; None if it names none or several."""
     if not options:
         return None
-    said = _result(text, question, lambda sentence: _named_option(sentence, options), text_key)
+    listing = len(set(_LISTED.findall(text))) > 1  # each with something said about it: none of them is the answer
+    said = _result(text, question, lambda sentence: _named_option(sentence, options, listing), text_key)
     keys = [text_key(option) for option in options]
     if said is None and sorted(keys) == ["no", "yes"]:
         said = _affirmed(text, question)
@@ -101,7 +103,7 @@ def sentences(text: str) -> list[str]:
     """The sentences of a text that could state a result."""
     lines = (line for line in _FENCE.sub("\n", text).split("\n") if "|" not in line)
     found = [part.strip() for part in _SPLIT.split("\n".join(lines))]
-    spoken = [part for part in found if len(re.findall(r"[^\W\d_]+", part)) > 1 or _YES_NO.fullmatch(part)]
+    spoken = [p for p in found if len(re.findall(r"[^\W\d_]+", p)) > 1 or _YES_NO.fullmatch(p) or _LISTED.match(p)]
     return [part[-MAX_SENTENCE:] for part in spoken[-MAX_SENTENCES:] if part[-1] != "?" and not _CLOSING.match(part)]
 
 
@@ -172,7 +174,7 @@ def _only_number(text: str) -> str | None:
     return _leading(text[found[0].start() :]) if len(found) == 1 else None
 
 
-def _named_option(sentence: str, options: Sequence[str]) -> str | None:
+def _named_option(sentence: str, options: Sequence[str], listing: bool) -> str | None:
     """The one option that a sentence names: by a letter in parentheses, by its words, or by the number it states."""
     head = re.match(r"\W*(yes|no|true|false)\b(?!\s+(?:or|and)\b)", sentence, re.IGNORECASE)
     keys = [text_key(option) for option in options]
@@ -181,10 +183,15 @@ def _named_option(sentence: str, options: Sequence[str]) -> str | None:
     sentence = _IF.sub("", sentence)
     if _DENIES.search(sentence):
         return None
+    if listing and _LISTED.match(sentence):
+        return None
     letters = set(re.findall(r"\(([A-Z])\)", sentence))
     letters = {letter for letter in letters if ord(letter) - ord("A") < len(options)}
     if letters:
         return f"({letters.pop()})" if len(letters) == 1 else None
+    ended = [text for text in options if _ends_with(plain(sentence), plain(text))]
+    if len(ended) == 1:
+        return ended[0]
     if all(parse_number(option) for option in options):
         claim = _stated_number(sentence)
         stated = parse_number(claim) if claim else None
@@ -198,6 +205,11 @@ def _named_option(sentence: str, options: Sequence[str]) -> str | None:
         return None
     place = int(named.pop())
     return None if keys[place] in ("yes", "no", "true", "false") else options[place]
+
+
+def _ends_with(text: str, option: str) -> bool:
+    """Whether a sentence says that something is this option, a formula for instance: "the height is 5√3 m"."""
+    return len(option) > 1 and re.search(rf"(?:\b(?:is|are|was|be|equals)|=)\s*{re.escape(option)}$", text) is not None
 
 
 def _distinct(option: str) -> bool:
