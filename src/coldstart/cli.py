@@ -17,7 +17,7 @@ from coldstart.errors import UserError
 # subcommand -> (module, one line). The order is the order of the pipeline.
 COMMANDS = {
     "data": ("coldstart.data", "import a dataset or benchmark into the problem schema"),
-    "audit": ("coldstart.audit", "check golds and the overlap of training set and benchmarks"),
+    "audit": ("coldstart.audit", "check golds, images, duplicates and contamination by benchmarks"),
     "distill": ("coldstart.distill", "sample chains of thought from the teacher (one shard)"),
     "filter": ("coldstart.filter", "keep the correct, finished, non-duplicate traces as SFT rows"),
     "sft": ("coldstart.sft", "fine-tune the student on the kept traces"),

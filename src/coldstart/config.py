@@ -22,7 +22,7 @@ SCHEMA_PATH = Path(__file__).parent / "config.schema.yaml"
 # stage -> top-level keys it uses; whatever is not listed here cannot change that stage's result
 STAGE_KEYS = {
     "data": ["prompt", "images", "data", "benchmarks", "lengths"],
-    "audit": ["grading"],
+    "audit": ["audit", "grading", "images"],
     "distill": ["prompt", "engine", "distill", "lengths"],
     "filter": ["filter", "grading"],
     "sft": ["prompt", "sft", "lengths"],

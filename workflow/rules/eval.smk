@@ -73,7 +73,7 @@ rule score:
 # The result table: a row per student and arm, a column per benchmark. There is none without an audit that passed.
 rule tables:
     input:
-        audit="results/audit/summary.json",
+        audit="results/audit/report.md",
         grades=cells("results/eval/{student}/seed{seed}/{arm}/{benchmark}/grades.parquet"),
     output:
         csv="results/tables/main.csv",

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from coldstart.errors import UserError
 from coldstart.sources.rows import Drop
+from coldstart.sources.sheets import open_csv, open_json
 
 BATCH = 64
 
@@ -30,7 +31,11 @@ def open_files(path: Path, place: str) -> tuple[list[str], Iterator[tuple[int, d
         return _columns([path]), _parquet_rows([path])
     if path.suffix in (".jsonl", ".ndjson"):
         return _json_columns(path), _json_rows(path)
-    raise UserError(f"{path}: unknown kind of file; give .parquet or .jsonl, or a folder of Parquet ({place}.path)")
+    if path.suffix in (".csv", ".tsv"):
+        return open_csv(path)
+    if path.suffix == ".json":
+        return open_json(path)
+    raise UserError(f"{path}: unknown kind of file; give Parquet, JSONL, JSON, CSV or TSV, or a folder ({place}.path)")
 
 
 def expected_rows(path: Path) -> int:

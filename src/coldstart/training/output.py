@@ -11,7 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
-from coldstart import provenance
+from coldstart import provenance, reuse
 from coldstart.artifacts import write_rows
 from coldstart.errors import UserError
 
@@ -37,8 +37,14 @@ def metric_rows(log_history: list[dict]) -> list[dict]:
     ]
 
 
-def save_final(trainer, output: str | Path, dtype: str | None, record: dict, facts: dict) -> None:
-    """Save a trainer's model with everything it needs to be loaded, and rename the folder to ``output``."""
+def given(work: Path, output: str | Path) -> bool:
+    """Whether this very training was finished before; the first of several processes then gives its model again."""
+    first = os.environ.get("RANK", "0") == "0"
+    return reuse.give(work, output) if first else reuse.kept(work)
+
+
+def save_final(trainer, output: str | Path, dtype: str | None, record: dict, facts: dict, work: Path) -> None:
+    """Save a trainer's model with everything it needs to be loaded, rename the folder to ``output``, keep it in ``work``."""
     import torch
 
     output = Path(output)
@@ -62,6 +68,7 @@ def save_final(trainer, output: str | Path, dtype: str | None, record: dict, fac
         if output.exists():
             shutil.rmtree(output)
         os.replace(temporary, output)
+        reuse.keep(work, output)
     finally:
         if main and temporary.exists():
             shutil.rmtree(temporary)
