@@ -1,14 +1,15 @@
 """Refine a checkpoint by reinforcement learning from verifiable rewards (TRL GRPOTrainer).
 
-Reads problems (kind problems), the ids to leave out of them (kind excluded) and a model. Reward: the one grader on the completion's text, and an optional format
-reward. Writes a model folder in Hugging Face format with metrics.parquet (reward, rewards/accuracy/mean,
-frac_reward_zero_std, completions/mean_length, completions/clipped_ratio (unfinished), entropy, grad_norm, step_time,
-sampling/sampling_logp_difference/mean, ...) and manifest.json. Killed and started again with the same arguments, it
-goes on from its last complete checkpoint under --work; started again when it is finished, it gives the same model at
-once (coldstart.reuse).
+Reads problems (kind problems), the ids to leave out of them (kind excluded) and a model. Reward: the one grader on the
+completion's text, and an optional format reward. Writes a model folder in Hugging Face format with metrics.parquet
+(reward, rewards/accuracy/mean, frac_reward_zero_std, completions/mean_length, completions/clipped_ratio (unfinished),
+entropy, grad_norm, step_time, sampling/sampling_logp_difference/mean, ...) and manifest.json. Killed and started again
+with the same arguments, it goes on from its last complete checkpoint under --work; started again when it is finished,
+it gives the same model at once (coldstart.reuse).
 
     coldstart grpo --config config.yaml --model results/models/tiny/seed0/sft --seed 0 --work results/work/grpo \\
-        --problems results/data/train/problems.parquet --excluded results/audit/excluded.parquet --output results/models/tiny/seed0/sft+grpo
+        --problems results/data/train/problems.parquet --excluded results/audit/excluded.parquet \\
+        --output results/models/tiny/seed0/sft+grpo
 """
 
 import argparse

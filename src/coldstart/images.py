@@ -21,13 +21,13 @@ from coldstart.lengths import smart_resize
 from coldstart.sources.rows import RowError
 
 MAX_DISTORTION = 2.0
-# an image as base64 text: a data URI, or text that begins as PNG, JPEG, GIF, WebP do ("/9j/" is JPEG's, and no folder's)
+# an image as base64 text: a data URI, or text that begins as PNG, JPEG, GIF or WebP do (JPEG: "/9j/")
 _INLINE = re.compile(r"\s*(?:data:image/[\w.+-]+;base64,|(?=iVBORw0KGgo|/9j/|R0lGOD|UklGR))")
 _SHORTEST = 60  # characters; no image is smaller, and paths with such a beginning are shorter
 
 
 def load_image(value: object, folder: Path | None) -> Image.Image:
-    """An RGB picture from bytes, base64 text, a path (relative to ``folder``), a {"bytes", "path"} mapping or a picture.
+    """An RGB picture from bytes, base64 text, a path (relative to ``folder``), {"bytes", "path"} or a picture.
 
     Transparency becomes white (diagrams are drawn in black), the EXIF orientation is applied.
     """

@@ -4,9 +4,9 @@ A question (with its options) is cut into words, numbers and arithmetic signs. M
 question's distinct n-grams that one training question holds as well; a text shorter than n words is one gram.
 
 n is 8 (``audit.ngram``), the share 0.7 (``audit.ngram_share``). The usual 13-gram is longer than many questions of
-these benchmarks (half of MathVista's have fewer than 20 words), and a number that differs breaks every gram it stands
-in, so that problems made from one template with other numbers fall far below 0.7, while a copy with an instruction
-added, a word changed or the options in another order stays above it.
+these benchmarks. A word that differs breaks the 8 grams it stands in: of a question of 40 words a copy with one word
+changed, or with an instruction added, keeps more than 0.7 of the grams; two numbers changed leave about half, so that
+problems made from one template with other numbers are not taken for copies.
 
 Read are the texts that ``tokens`` gives; nothing is written.
 
@@ -60,7 +60,7 @@ class NgramIndex:
         return number
 
     def matches(self, words: tuple[str, ...], share: float) -> list[tuple[int, float]]:
-        """(number, share) of every benchmark text of whose n-grams at least ``share`` stand in ``words``, best first."""
+        """(number, share) of each benchmark text of whose n-grams at least ``share`` stand in ``words``, best first."""
         if words not in self._known:
             hits = Counter(number for gram in grams(words, self._n) for number in self._places.get(gram, ()))
             shares = [(number, count / self._sizes[number]) for number, count in hits.items()]

@@ -33,7 +33,7 @@ def markdown(
     settings: dict,
     dropped: dict[str, dict[str, int]],
 ) -> str:
-    """The report; ``limits`` is check -> highest share of training rows, ``dropped`` data set -> counts of the import."""
+    """The report; ``limits`` is check -> highest share of the training rows, ``dropped`` source -> why -> rows."""
     scans = [train, *benchmarks]
     excluded = {finding["id"] for finding in findings if finding["severity"] == "exclude"}
     lines = ["# Audit of the data", ""]

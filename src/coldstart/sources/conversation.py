@@ -2,8 +2,8 @@
 
 Columns read: the one that ``columns.messages`` names, a list of turns in either form; invented rows:
 
-    {"messages": [{"role": "user", "content": "<image>How many?"}, {"role": "assistant", "content": "... \\\\boxed{3}"}]}
-    {"conversations": [{"from": "human", "value": "<image>How many?"}, {"from": "gpt", "value": "... \\\\boxed{3}"}]}
+    {"messages": [{"role": "user", "content": "<image>How many?"}, {"role": "assistant", "content": "\\boxed{3}"}]}
+    {"conversations": [{"from": "human", "value": "<image>How many?"}, {"from": "gpt", "value": "... \\boxed{3}"}]}
 
 A content may be a list of parts ({"type": "text", "text": ...}, {"type": "image"}). A system turn is not taken: the
 prompt is this project's own (prompt.system). A row with several questions is dropped: there is one gold a problem.

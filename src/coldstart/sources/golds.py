@@ -9,10 +9,10 @@ Data sets write golds in many ways; the rules, in this order, each decided by it
 | ``... #### 72`` | behind the mark, to the end of its line | GSM8K |
 | anything else | all of it | Geometry3K, Multimodal-RL-Data |
 
-The gold is then taken out of one ``$...$``, ``$$...$$``, ``\(...\)`` or ``\text{...}`` around it. It is dropped if it has
-more than 300 characters: such an answer is a text that states no answer by any of these rules. Nothing is computed and
-nothing is rounded: ``145^\circ``, ``50\%`` and ``\frac{1}{2}`` stay as they are, the grader reads them. Nothing of the
-grader is used here: an edit of it must not import all data anew.
+The gold is then taken out of one ``$...$``, ``$$...$$``, ``\(...\)`` or ``\text{...}`` around it. A row is
+dropped if its gold has more than 300 characters: such a text states no answer by any of these rules. Nothing is
+computed and nothing is rounded: ``145^\circ``, ``50\%`` and ``\frac{1}{2}`` stay as they are, the grader reads them.
+Nothing of the grader is used here: an edit of it must not import all data anew.
 
     >>> clean_gold(r"so 2x = 90 and \boxed{x = 45}")
     'x = 45'

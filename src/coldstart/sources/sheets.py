@@ -1,6 +1,6 @@
 """Rows of CSV, TSV and JSON files.
 
-CSV cells are text, an empty one is no value; a cell that starts with ``[`` or ``{`` and is JSON is taken as what it says,
+CSV cells are text, an empty one is no value; a cell that starts with ``[`` or ``{`` and is JSON is taken as that JSON,
 so that a cell can hold several options or images: ``["a.png", "b.png"]``. The first line names the columns. A JSON file
 holds one list of objects, as LLaMA-Factory's data sets do, and is read whole.
 

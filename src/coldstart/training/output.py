@@ -44,7 +44,7 @@ def given(work: Path, output: str | Path) -> bool:
 
 
 def save_final(trainer, output: str | Path, dtype: str | None, record: dict, facts: dict, work: Path) -> None:
-    """Save a trainer's model with everything it needs to be loaded, rename the folder to ``output``, keep it in ``work``."""
+    """Save a trainer's model with all it needs to be loaded, rename the folder to ``output``, keep it in ``work``."""
     import torch
 
     output = Path(output)
