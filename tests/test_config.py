@@ -123,7 +123,8 @@ def test_every_key_reaches_a_stage_and_every_stage_is_a_command() -> None:
         ("grading.timeout", 9, {"audit", "filter", "grpo", "score"}),
         ("engine.batch_size", 8, {"distill", "generate"}),
         ("prompt.suffix", "!", {"data", "distill", "sft", "grpo", "generate"}),
-        ("images.max_pixels", 9999, {"data"}),
+        ("images.max_pixels", 9999, {"data", "audit"}),
+        ("audit.ngram", 9, {"audit"}),
         ("teacher", "a/b", set()),
     ],
 )
