@@ -35,7 +35,9 @@ def open_files(path: Path, place: str) -> tuple[list[str], Iterator[tuple[int, d
         return open_csv(path)
     if path.suffix == ".json":
         return open_json(path)
-    raise UserError(f"{path}: unknown kind of file; give Parquet, JSONL, JSON, CSV or TSV, or a folder ({place}.path)")
+    raise UserError(
+        f"{path}: unknown kind of file; give .parquet, .jsonl, .json, .csv or .tsv, or a folder ({place}.path)"
+    )
 
 
 def expected_rows(path: Path) -> int:
