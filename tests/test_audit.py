@@ -165,6 +165,17 @@ PLANTED = {
 }
 
 
+# by the whole problem, by an image, by the text: as the report counts them
+EVIDENCE = {
+    "a benchmark's row": "1 | 0 | 0",
+    "a benchmark's id": "1 | 0 | 0",
+    "a benchmark's image, another question": "0 | 1 | 0",
+    "a smaller copy of a benchmark's image": "0 | 1 | 0",
+    "a benchmark's long text, an instruction added, another image": "0 | 0 | 1",
+    "a benchmark's question without its image": "0 | 0 | 1",
+}
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_fault_is_found_and_nothing_else(name: str, world) -> None:
     folder, train, test = world
@@ -175,6 +186,8 @@ def test_a_planted_fault_is_found_and_nothing_else(name: str, world) -> None:
     assert excluded(folder) == left_out
     report = (folder / "audit" / "report.md").read_text()
     assert f"{len(left_out)} of 101 training rows are left out" in report
+    if name in EVIDENCE:
+        assert f"| bench | 20 | 1 | {EVIDENCE[name]} | 1 |" in report
     for _, _, check, severity, _ in wanted:
         assert f"| {check} | train | {severity} | " in report and f"## {check}" in report
 

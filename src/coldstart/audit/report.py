@@ -23,6 +23,8 @@ MEANING = {
     "near_image": "an image is the near duplicate of an earlier row's",
     "blank_image": "an image shows one colour",
 }
+# how the details of coldstart.audit.checks.contaminated begin
+EVIDENCE = {"by the whole problem": "the same ", "by an image": "image ", "by the text": "holds "}
 
 
 def markdown(
@@ -83,9 +85,10 @@ def _contamination(train: Scan, benchmarks: list[Scan], findings: list[dict], se
     for benchmark in benchmarks:
         here = [finding for finding in found if finding["benchmark"] == benchmark.name]
         reached = len({finding["other"] for finding in here})
-        rows.append([benchmark.name, len(benchmark.rows), len(here), reached])
+        by = [sum(finding["detail"].startswith(start) for finding in here) for start in EVIDENCE.values()]
+        rows.append([benchmark.name, len(benchmark.rows), len(here), *by, reached])
     return [
-        *_table(["benchmark", "its rows", "training rows in it", "its rows reached"], rows),
+        *_table(["benchmark", "its rows", "training rows in it", *EVIDENCE, "its rows reached"], rows),
         "",
         f"Text: {settings['ngram']}-grams of words; a training question that holds {settings['ngram_share']:.0%} of a "
         f"benchmark question's repeats it. Between problems with images that counts alone only from "
