@@ -4,7 +4,8 @@ Reads nothing; writes a model folder (weights, tokenizer, processor) with ``mani
 Examples are drawn endlessly from the training split. First it learns to see and to reckon: descriptions of cut-outs,
 from one cell up (whole scenes alone leave it on a plateau for a thousand steps), and text-only drills. Then it learns
 to answer: descriptions, drills, and answers in three habits (direct, terse, careful) in the shares of ``RECIPES``.
-The student mostly blurts out an answer and has seen no family ``ood``; the teacher works in steps and knows all.
+The student blurts out an answer and has seen no family ``ood``; the teacher works in steps, mostly tersely, and knows
+all.
 
     coldstart testbed-train --role student --output testbed/student
 """
