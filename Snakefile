@@ -42,6 +42,7 @@ rule all:
         "results/tables/main.csv",
         "results/tables/main.md",
         "results/tables/long.csv",
+        "results/tables/breakdowns.csv",
 
 
 onsuccess:

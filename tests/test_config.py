@@ -59,6 +59,11 @@ def test_an_empty_config_resolves_to_the_defaults_and_resolving_again_changes_no
         ({"students": {"a/b": "x"}}, "students: 'a/b' does not match"),
         ({"arms": ["base", "sft+rl"]}, "arms.1: 'sft+rl' does not match"),
         ({"arms": ["base", "sft+grpo"]}, "'sft+grpo' continues from 'sft', which is not an arm of this config"),
+        ({"benchmarks": {"m": {"format": "mathvist"}}}, "(did you mean 'mathvista'?)"),
+        (
+            {"engine": {"name": "vlm"}},
+            "'vlm' is not one of ['vllm', 'transformers'] (did you mean 'vllm'?)",
+        ),
         ({"benchmarks": {"m": {}}}, "benchmarks.m: give exactly one of testbed, path, hub (found: none)"),
         ({"benchmarks": {"m": {"path": "a", "hub": "b/c"}}}, "give exactly one of testbed, path, hub (found: ['path'"),
         ({"eval": {"max_tokens": 9999}}, "lengths.max_prompt + eval.max_tokens is more than lengths.max_model"),
@@ -114,7 +119,7 @@ def test_every_key_reaches_a_stage_and_every_stage_is_a_command() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "stages"),
     [
-        ("tables.confidence", 0.9, {"tables"}),
+        ("tables.confidence", 0.9, {"tables", "breakdowns"}),
         ("eval.temperature", 0.0, {"generate"}),
         ("grpo.learning_rate", 1e-6, {"grpo"}),
         ("sft.epochs", 1, {"sft"}),

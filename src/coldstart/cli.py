@@ -25,6 +25,8 @@ COMMANDS = {
     "generate": ("coldstart.generate", "answer benchmarks with one model"),
     "score": ("coldstart.score", "grade a benchmark's responses"),
     "tables": ("coldstart.tables", "aggregate grades into the result tables"),
+    "breakdowns": ("coldstart.breakdowns", "official scores and breakdowns of every benchmark"),
+    "fetch": ("coldstart.fetch", "fetch models and data sets ahead, for machines without network"),
     "testbed-train": ("coldstart.testbed.train", "train a testbed model from random weights"),
 }
 

@@ -102,3 +102,42 @@ rule tables:
         coldstart tables --config {params.config:q} --grades {params.grades:q} --csv {output.csv} \
             --markdown {output.markdown} --long {output.long} 2>&1 | tee {log}
         """
+
+
+# Beside it, every benchmark's own scores: by subject, level, problem version, ...
+rule breakdowns:
+    input:
+        problems=expand(
+            "results/data/benchmarks/{name}/problems.parquet",
+            name=config["benchmarks"],
+        ),
+        grades=cells("results/eval/{student}/seed{seed}/{arm}/{benchmark}/grades.parquet"),
+    output:
+        csv="results/tables/breakdowns.csv",
+    log:
+        "results/logs/breakdowns.log",
+    benchmark:
+        "results/benchmarks/breakdowns.tsv"
+    container:
+        image("light")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        config=config_of("breakdowns"),
+        problems=expand(
+            "{name}=results/data/benchmarks/{name}/problems.parquet",
+            name=config["benchmarks"],
+        ),
+        grades=cells(
+            "{student}/seed{seed}/{arm}/{benchmark}=results/eval/{student}/seed{seed}/{arm}/{benchmark}/grades.parquet"
+        ),
+        code=code_of("coldstart.breakdowns", config["benchmarks"]),
+    message:
+        "breakdowns: the official scores of every benchmark"
+    shell:
+        """
+        coldstart breakdowns --config {params.config:q} --problems {params.problems:q} --grades {params.grades:q} \
+            --output {output.csv} 2>&1 | tee {log}
+        """
