@@ -166,6 +166,12 @@ def test_the_papers_values(repo: Path, size: str) -> None:
     assert (grpo["temperature"], grpo["top_p"], grpo["max_tokens"]) == (0.7, 0.99, 2048)
     assert (config["eval"]["temperature"], config["eval"]["max_tokens"]) == (0.2, 16384)
     assert config["images"]["max_pixels"] == 1204224
+    assert {source["format"] for source in config["benchmarks"].values()} == {
+        "mathvision",
+        "mathverse",
+        "mathvista",
+        "wemath",
+    }
     values = [line for line in path.read_text().splitlines() if re.match(r" +\w+: [^{]", line)]
     assert len(values) > 40
     headed = ("sft:", "grpo:", "eval:")  # sections whose heading gives the source of all their values

@@ -106,9 +106,7 @@ def test_jsonl_in_a_folder(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_named(folder: Path) -> None:
-    with pytest.raises(
-        UserError, match=r"no file of split 'val' in this folder, only data/test-00000.*benchmarks.b.split"
-    ):
+    with pytest.raises(UserError, match=r"no file of split .val. in this folder, only data/test-0.*benchmarks.b.split"):
         local_files(folder, None, "val", "benchmarks.b")
     (folder / "data/test-00001-of-00002.parquet").unlink()
     with pytest.raises(UserError, match="split 'test' has 1 of 2 files"):

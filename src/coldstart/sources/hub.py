@@ -16,14 +16,14 @@ from coldstart.folders import choose, local_files
 
 def snapshot(source: dict, place: str) -> Path | None:
     """The local folder with the files of a hub source; None if they are no tables, which only ``datasets`` reads."""
+    import httpx
     from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     hub, revision = source["hub"], source["revision"]
     kind = {"repo_type": "dataset", "revision": revision}
     try:
         if constants.HF_HUB_OFFLINE:
-            folder = Path(snapshot_download(hub, **kind, local_files_only=True))
+            folder = Path(snapshot_download(hub, **kind, allow_patterns="README.md", local_files_only=True))
             if not has_tables(folder):
                 return None
             local_files(folder, source["config"], source["split"], place)  # all of them must be there
@@ -35,7 +35,7 @@ def snapshot(source: dict, place: str) -> Path | None:
             return None
         files = ["README.md", *(name for part in parts for name in part)]
         return Path(snapshot_download(hub, **kind, allow_patterns=files))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError, ValueError, UserError) as error:
+    except (httpx.HTTPError, OSError, ValueError, UserError) as error:
         raise UserError(missing(source, place, error)) from error
 
 
