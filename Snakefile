@@ -43,6 +43,7 @@ rule all:
         "results/tables/main.md",
         "results/tables/long.csv",
         "results/tables/breakdowns.csv",
+        ["results/tables/judge_disagreements.csv"] if config["judge"] else [],
 
 
 onsuccess:

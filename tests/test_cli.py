@@ -21,6 +21,9 @@ BAD_CALLS = {
     "score": "--problems {0}/none --responses {0}/none --grades {0}/g",
     "breakdowns": "--problems choice={0}/none --grades tiny/seed0/base/choice={0}/none --output {0}/o",
     "fetch": "--config {0}/none",
+    "judge": """--config {{"judge":{{"model":"x","base_url":"y"}}}}
+        --problems {0}/none --responses {0}/n --work {0}/w --judged {0}/j""",
+    "judge-report": "--problems a={0}/none --grades t/seed0/base/a={0}/n --judged t/seed0/base/a={0}/n --output {0}/o",
     "tables": "--grades tiny/seed0/base/a={0}/none --csv {0}/c --markdown {0}/m --long {0}/l",
 }
 
@@ -78,7 +81,7 @@ def test_mistakes_are_messages(
 def test_a_missing_input_is_one_message_and_leaves_nothing(
     stage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = [] if "--config" in BAD_CALLS[stage] else ["--config", "{}"]
+    config = [] if "--config" in BAD_CALLS[stage] or stage == "judge-report" else ["--config", "{}"]
     assert main([stage, *config, *BAD_CALLS[stage].format(tmp_path).split()]) == 2
     error = capsys.readouterr().err
     assert str(tmp_path / "none") in error

@@ -25,7 +25,14 @@ def test_every_key_has_a_description_and_a_default() -> None:
     schema = config_schema()
     keys = keys_of(schema) | keys_of(schema["$defs"]["source"], "source.")
     # a source names exactly one of these, and a recipe its families and size: nothing can stand for them
-    chosen = {"source.testbed", "source.path", "source.hub", "source.testbed.families", "source.testbed.n"}
+    chosen = {
+        "source.testbed",
+        "source.path",
+        "source.hub",
+        "source.testbed.families",
+        "source.testbed.n",
+        "judge.model",
+    }
     assert [key for key, sub in keys.items() if not sub.get("description")] == []
     assert {key for key, sub in keys.items() if "default" not in sub} == chosen
     assert len(keys) > 100
@@ -126,7 +133,7 @@ def test_every_key_reaches_a_stage_and_every_stage_is_a_command() -> None:
         ("filter.max_per_problem", 1, {"filter"}),
         ("distill.samples", 8, {"distill"}),
         ("grading.timeout", 9, {"audit", "filter", "grpo", "score"}),
-        ("engine.batch_size", 8, {"distill", "generate"}),
+        ("engine.batch_size", 8, {"distill", "generate", "judge"}),
         ("prompt.suffix", "!", {"data", "distill", "sft", "grpo", "generate"}),
         ("images.max_pixels", 9999, {"data"}),
         ("teacher", "a/b", set()),

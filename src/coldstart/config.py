@@ -30,6 +30,7 @@ STAGE_KEYS = {
     "grpo": ["prompt", "grpo", "grading", "lengths"],
     "generate": ["prompt", "engine", "eval", "lengths"],
     "score": ["grading"],
+    "judge": ["judge", "engine", "lengths"],
     "tables": ["arms", "seeds", "tables"],
     "breakdowns": ["arms", "seeds", "tables", "benchmarks"],
 }

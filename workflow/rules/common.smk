@@ -182,3 +182,8 @@ def cells(pattern):
         arm=config["arms"],
         benchmark=config["benchmarks"],
     )
+
+
+def judged_cells(pattern):
+    """The same where the config has a judge, else nothing."""
+    return cells(pattern) if config["judge"] else []
