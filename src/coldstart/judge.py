@@ -1,10 +1,10 @@
 """An optional second opinion: a language model says whether each response gives the gold answer.
 
 It never replaces the rules: its verdicts stand in a file and a column of their own, and ``judge-report`` lists where
-the two differ. Reads problems (id, question, options, answer, unit), responses (id, problem_id, sample_index, response);
-writes judged (id, problem_id, sample_index, verdict, reply, judge). The judge sees question, gold and the end of the
-response, no image. A reply that is neither CORRECT nor INCORRECT is ``unparseable``; a judge that does not reply at all
-stops the stage, and what it said before is kept in the work folder.
+the two differ. Reads problems (id, question, options, answer, unit) and responses (id, problem_id, sample_index,
+response); writes judged (id, problem_id, sample_index, verdict, reply, judge). The judge sees question, gold and the
+end of the response, no image. A reply that is neither CORRECT nor INCORRECT is ``unparseable``; a judge that does not
+reply at all stops the stage, and what it said before is kept in the work folder.
 
     coldstart judge --config mine.yaml --problems problems.parquet --responses responses.parquet \\
         --work results/work/judge --judged judged.parquet
