@@ -149,6 +149,8 @@ def test_fetched_ahead_a_run_needs_no_network(tmp_path: Path, repo: Path, hub: t
     assert again.returncode == 0 and again.stdout.count("already there") == 2
 
     asked.clear()
+    there = coldstart("fetch", "--config", config, home=home, endpoint=endpoint, offline=True)
+    assert there.returncode == 0 and there.stdout.count("already there") == 2, there.stderr
     after = coldstart(*importing(tmp_path, repo), home=home, endpoint=endpoint, offline=True)
     assert after.returncode == 0, after.stderr
     assert asked == [] and [row["answer"] for row in read_rows(tmp_path / "problems.parquet", "problems")] == [

@@ -31,7 +31,10 @@ def open_files(
     if path.is_dir():
         return _folder(local_files(path, config, split, place), place)
     if not path.is_file():
-        raise UserError(f"{path}: no such file or folder (from {place}.path in the config)")
+        raise UserError(
+            f"{path}: no such file or folder (from {place}.path in the config). Correct it, or leave it out to "
+            "read the data set from the Hub; `coldstart fetch` fetches that ahead"
+        )
     if path.suffix == ".parquet":
         return _columns([path]), _parquet_rows([path])
     if path.suffix in (".jsonl", ".ndjson"):
