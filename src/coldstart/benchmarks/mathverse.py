@@ -18,7 +18,8 @@ Scores: accuracy by problem version, their mean, by subject and subfield; "all" 
 official evaluation/score_answer_s2.py (ZrrSkywalker/MathVerse). There is no official rule for single answers: there a
 language model extracts and judges them. Problems are resampled with all their versions. Verified: that code, the
 README, and the real rows of testmini_text_only (788: all free-form golds grade themselves correct; two rows with two
-right letters are dropped). Not verified: the Parquet type of the columns (taken from those rows).
+right letters are dropped). Not verified: the Parquet type of the columns (taken from those rows), and that the text
+of "Vision Only" is empty; one that is not would be asked as it stands.
 """
 
 import re
