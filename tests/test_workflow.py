@@ -65,6 +65,7 @@ def test_the_default_config_plans_the_whole_pipeline(tmp_path: Path) -> None:
         "generate": 4,
         "score": 16,
         "tables": 1,
+        "breakdowns": 1,
     }
 
 
@@ -73,8 +74,8 @@ def test_the_papers_experiments_plan_without_network_torch_or_gpu(size: str, tmp
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     jobs = plan("--configfile", REPO / "experiments" / f"rlcs-qwen2.5-vl-{size}.yaml", folder=tmp_path)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert jobs["distill"] == 64 and jobs["import_benchmark"] == 2 and jobs["score"] == 2 * len(ARMS)
-    assert sum(jobs.values()) == 85
+    assert jobs["distill"] == 64 and jobs["import_benchmark"] == 4 and jobs["score"] == 4 * len(ARMS)
+    assert sum(jobs.values()) == 96
     # processor time, so that a busy machine does not fail it; the driver's environment has no torch to import
     assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 10
     assert not list((REPO / ".venvs" / "driver").glob("lib/*/site-packages/torch"))
@@ -334,8 +335,8 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in finished.glob("results/**/*") if path.is_file()} == before
 
 
-AFTER_GRPO = {"generate": 2, "score": 4, "tables": 1}
-AFTER_MODELS = {"generate": 3, "score": 6, "tables": 1}
+AFTER_GRPO = {"generate": 2, "score": 4, "tables": 1, "breakdowns": 1}
+AFTER_MODELS = {"generate": 3, "score": 6, "tables": 1, "breakdowns": 1}
 AFTER_SFT = {"sft": 1, "grpo": 1, **AFTER_GRPO}
 
 
@@ -343,9 +344,9 @@ AFTER_SFT = {"sft": 1, "grpo": 1, **AFTER_GRPO}
 @pytest.mark.parametrize(
     ("change", "jobs"),
     [
-        ("tables={confidence: 0.9}", {"tables": 1}),
-        ("arms=[base, sft]", {"tables": 1}),
-        ("eval={temperature: 0.5}", {"generate": 4, "score": 8, "tables": 1}),
+        ("tables={confidence: 0.9}", {"tables": 1, "breakdowns": 1}),
+        ("arms=[base, sft]", {"tables": 1, "breakdowns": 1}),
+        ("eval={temperature: 0.5}", {"generate": 4, "score": 8, "tables": 1, "breakdowns": 1}),
         ("grpo={learning_rate: 1.0e-6}", {"grpo": 2, **AFTER_GRPO}),
         ("sft={learning_rate: 1.0e-6}", AFTER_SFT),
         ("filter={max_per_problem: 1}", {"filter": 1, **AFTER_SFT}),
@@ -358,7 +359,7 @@ AFTER_SFT = {"sft": 1, "grpo": 1, **AFTER_GRPO}
         ),
         (
             "seeds=[0, 1]",
-            {"distill": 2, "filter": 1, "sft": 1, "grpo": 2, "generate": 4, "score": 8, "tables": 1},
+            {"distill": 2, "filter": 1, "sft": 1, "grpo": 2, "generate": 4, "score": 8, "tables": 1, "breakdowns": 1},
         ),
     ],
 )
@@ -370,8 +371,8 @@ def test_a_changed_key_reruns_exactly_what_it_affects(change: str, jobs: dict[st
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("tables.py", {"tables": 1}),
-        ("score.py", {"score": 8, "tables": 1}),
+        ("tables.py", {"tables": 1, "breakdowns": 1}),
+        ("score.py", {"score": 8, "tables": 1, "breakdowns": 1}),
         ("sft.py", AFTER_SFT),
         ("cli.py", {}),
     ],

@@ -24,7 +24,11 @@ COMMANDS = {
     "grpo": ("coldstart.grpo", "refine a checkpoint by reinforcement learning"),
     "generate": ("coldstart.generate", "answer benchmarks with one model"),
     "score": ("coldstart.score", "grade a benchmark's responses"),
+    "judge": ("coldstart.judge", "ask a language model for a second opinion on a benchmark's responses"),
+    "judge-report": ("coldstart.judge_report", "list where judge and rules differ"),
     "tables": ("coldstart.tables", "aggregate grades into the result tables"),
+    "breakdowns": ("coldstart.breakdowns", "official scores and breakdowns of every benchmark"),
+    "fetch": ("coldstart.fetch", "fetch models and data sets ahead, for machines without network"),
     "testbed-train": ("coldstart.testbed.train", "train a testbed model from random weights"),
 }
 

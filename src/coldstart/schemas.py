@@ -10,6 +10,7 @@ import pyarrow as pa
 
 ANSWER_TYPES = ("choice", "integer", "decimal", "expression", "list", "text")
 VERDICTS = ("correct", "wrong", "no_answer", "unparseable_answer", "unparseable_gold", "timeout")
+JUDGE_VERDICTS = ("correct", "wrong", "unparseable")
 FINISH_REASONS = ("stop", "length")
 SEVERITIES = ("exclude", "warning", "note")
 
@@ -64,6 +65,14 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("finish_reason", pa.string(), "stop or length"),
         ("completion_tokens", pa.int32(), "tokens generated"),
         ("grader", pa.string(), "version of the grader"),
+    ),
+    "judged": _schema(
+        ("id", pa.string(), "id of the response"),
+        ("problem_id", pa.string(), "id of the problem"),
+        ("sample_index", pa.int32(), "0 .. samples-1"),
+        ("verdict", pa.string(), "one of " + ", ".join(JUDGE_VERDICTS)),
+        ("reply", pa.string(), "the judge's reply as it came"),
+        ("judge", pa.string(), "the judge's model"),
     ),
     "sft_rows": _schema(
         ("id", pa.string(), "id of the response this trace is"),

@@ -20,7 +20,7 @@ rule import_train:
     params:
         config=config_of("data", "train"),
         processor=processor,
-        code=code_hash("coldstart.data"),
+        code=code_of("coldstart.data", config["data"]["train"]),
     message:
         "data: importing the training problems"
     shell:
@@ -52,7 +52,7 @@ rule import_benchmark:
     params:
         config=config_of("data", "benchmarks.{benchmark}"),
         processor=processor,
-        code=code_hash("coldstart.data"),
+        code=benchmark_code,
     message:
         "data: importing benchmark {wildcards.benchmark}"
     shell:
