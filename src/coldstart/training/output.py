@@ -60,6 +60,8 @@ def save_final(trainer, output: str | Path, dtype: str | None, record: dict, fac
             done = provenance.finish(record, **facts)
             write_rows(temporary / "metrics.parquet", "metrics", metric_rows(trainer.state.log_history), done)
             write_manifest(temporary, done)
+    if main:
+        reuse.keep(work, output)
 
 
 @contextmanager
@@ -75,7 +77,6 @@ def new_folder(output: Path) -> Iterator[Path]:
         if output.exists():
             shutil.rmtree(output)
         os.replace(temporary, output)
-        reuse.keep(work, output)
     finally:
         if temporary.exists():
             shutil.rmtree(temporary)
