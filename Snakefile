@@ -42,6 +42,8 @@ rule all:
         "results/tables/main.csv",
         "results/tables/main.md",
         "results/tables/long.csv",
+        "results/tables/breakdowns.csv",
+        ["results/tables/judge_disagreements.csv"] if config["judge"] else [],
 
 
 onsuccess:

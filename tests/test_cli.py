@@ -19,6 +19,11 @@ BAD_CALLS = {
     "grpo": "--model {0}/none --problems {0}/none --seed 0 --work {0}/w --output {0}/o",
     "generate": "--model {0}/none --seed 0 --work {0}/w --benchmark a={0}/none --output-dir {0}/o",
     "score": "--problems {0}/none --responses {0}/none --grades {0}/g",
+    "breakdowns": "--problems choice={0}/none --grades tiny/seed0/base/choice={0}/none --output {0}/o",
+    "fetch": "--config {0}/none",
+    "judge": """--config {{"judge":{{"model":"x","base_url":"y"}}}}
+        --problems {0}/none --responses {0}/n --work {0}/w --judged {0}/j""",
+    "judge-report": "--problems a={0}/none --grades t/seed0/base/a={0}/n --judged t/seed0/base/a={0}/n --output {0}/o",
     "tables": "--grades tiny/seed0/base/a={0}/none --csv {0}/c --markdown {0}/m --long {0}/l",
 }
 
@@ -41,7 +46,7 @@ def test_a_stages_help_explains_it_and_imports_nothing_heavy(stage: str) -> None
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.rstrip().endswith("heavy: []")
-    assert "--output" in shown or "--gold" in shown or "--problems" in shown or "--csv" in shown or "--grades" in shown
+    assert any(f"--{option}" in shown for option in ("output", "problems", "csv", "grades", "config", "gold"))
     assert f"coldstart {stage}" in shown.partition("\n\n")[2], "its help shows how to run it"
 
 
@@ -76,7 +81,8 @@ def test_mistakes_are_messages(
 def test_a_missing_input_is_one_message_and_leaves_nothing(
     stage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([stage, "--config", "{}", *BAD_CALLS[stage].format(tmp_path).split()]) == 2
+    config = [] if "--config" in BAD_CALLS[stage] or stage == "judge-report" else ["--config", "{}"]
+    assert main([stage, *config, *BAD_CALLS[stage].format(tmp_path).split()]) == 2
     error = capsys.readouterr().err
     assert str(tmp_path / "none") in error
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -25,7 +25,14 @@ def test_every_key_has_a_description_and_a_default() -> None:
     schema = config_schema()
     keys = keys_of(schema) | keys_of(schema["$defs"]["source"], "source.")
     # a source names exactly one of these, and a recipe its families and size: nothing can stand for them
-    chosen = {"source.testbed", "source.path", "source.hub", "source.testbed.families", "source.testbed.n"}
+    chosen = {
+        "source.testbed",
+        "source.path",
+        "source.hub",
+        "source.testbed.families",
+        "source.testbed.n",
+        "judge.model",
+    }
     assert [key for key, sub in keys.items() if not sub.get("description")] == []
     assert {key for key, sub in keys.items() if "default" not in sub} == chosen
     assert len(keys) > 100
@@ -59,6 +66,11 @@ def test_an_empty_config_resolves_to_the_defaults_and_resolving_again_changes_no
         ({"students": {"a/b": "x"}}, "students: 'a/b' does not match"),
         ({"arms": ["base", "sft+rl"]}, "arms.1: 'sft+rl' does not match"),
         ({"arms": ["base", "sft+grpo"]}, "'sft+grpo' continues from 'sft', which is not an arm of this config"),
+        ({"benchmarks": {"m": {"format": "mathvist"}}}, "(did you mean 'mathvista'?)"),
+        (
+            {"engine": {"name": "vlm"}},
+            "'vlm' is not one of ['vllm', 'transformers'] (did you mean 'vllm'?)",
+        ),
         ({"benchmarks": {"m": {}}}, "benchmarks.m: give exactly one of testbed, path, hub (found: none)"),
         ({"benchmarks": {"m": {"path": "a", "hub": "b/c"}}}, "give exactly one of testbed, path, hub (found: ['path'"),
         ({"eval": {"max_tokens": 9999}}, "lengths.max_prompt + eval.max_tokens is more than lengths.max_model"),
@@ -114,16 +126,17 @@ def test_every_key_reaches_a_stage_and_every_stage_is_a_command() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "stages"),
     [
-        ("tables.confidence", 0.9, {"tables"}),
+        ("tables.confidence", 0.9, {"tables", "breakdowns"}),
         ("eval.temperature", 0.0, {"generate"}),
         ("grpo.learning_rate", 1e-6, {"grpo"}),
         ("sft.epochs", 1, {"sft"}),
         ("filter.max_per_problem", 1, {"filter"}),
         ("distill.samples", 8, {"distill"}),
         ("grading.timeout", 9, {"audit", "filter", "grpo", "score"}),
-        ("engine.batch_size", 8, {"distill", "generate"}),
+        ("engine.batch_size", 8, {"distill", "generate", "judge"}),
         ("prompt.suffix", "!", {"data", "distill", "sft", "grpo", "generate"}),
-        ("images.max_pixels", 9999, {"data"}),
+        ("images.max_pixels", 9999, {"data", "audit"}),
+        ("audit.ngram", 9, {"audit"}),
         ("teacher", "a/b", set()),
     ],
 )
@@ -161,6 +174,12 @@ def test_the_papers_values(repo: Path, size: str) -> None:
     assert (grpo["temperature"], grpo["top_p"], grpo["max_tokens"]) == (0.7, 0.99, 2048)
     assert (config["eval"]["temperature"], config["eval"]["max_tokens"]) == (0.2, 16384)
     assert config["images"]["max_pixels"] == 1204224
+    assert {source["format"] for source in config["benchmarks"].values()} == {
+        "mathvision",
+        "mathverse",
+        "mathvista",
+        "wemath",
+    }
     values = [line for line in path.read_text().splitlines() if re.match(r" +\w+: [^{]", line)]
     assert len(values) > 40
     headed = ("sft:", "grpo:", "eval:")  # sections whose heading gives the source of all their values

@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from coldstart.artifacts import read_provenance, read_rows
+from coldstart.benchmarks.mathvision import to_problem as mathvision_problem
+from coldstart.benchmarks.wemath import split_options
 from coldstart.cli import main
-from coldstart.errors import UserError
 from coldstart.images import fit, fitted_size, load_image, to_png
 from coldstart.lengths import smart_resize
-from coldstart.sources.mathvision import to_problem as mathvision_problem
 from coldstart.sources.rows import RowError, choice_letter, gold_type
-from coldstart.sources.wemath import split_options
 
 BUDGET = {"min_pixels": 3136, "max_pixels": 12544, "min_side": 8}
 TEMPLATE = (
@@ -419,27 +418,6 @@ def test_every_real_row_is_accounted_for(name: str, tmp_path: Path, processor: P
         assert row["image_tokens"] == (size[0] // 28) * (size[1] // 28) <= 16
         assert "<image" not in row["question"] and not any("<image" in option for option in row["options"])
         assert row["answer_type"] != "choice" or not row["options"] or ord(row["answer"]) - 65 < len(row["options"])
-
-
-@pytest.mark.slow
-def test_hub_rows_come_undecoded(tmp_path: Path, processor: Path) -> None:
-    """The hub reader on a local copy in the hub's own layout: no network, the same code."""
-    from datasets import Dataset, Features, Image, List, Value
-
-    features = Features({"question": Value("string"), "images": List(Image()), "answer": Value("string")})
-    row = {"question": "Which?", "images": [{"bytes": png(), "path": "x.png"}], "answer": "1"}
-    (tmp_path / "set").mkdir()
-    Dataset.from_list([row, row | {"answer": "2"}], features=features).to_parquet(tmp_path / "set" / "train.parquet")
-    code, problems, _ = run_import(tmp_path, processor, {"hub": str(tmp_path / "set")})
-    assert code == 0 and [row["answer"] for row in read_rows(problems, "problems")] == ["1", "2"]
-
-
-def test_hub_dataset_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from coldstart.sources.hub import open_hub
-
-    source = {"hub": str(tmp_path / "nothing"), "config": None, "split": "train", "revision": None}
-    with pytest.raises(UserError, match=r"data.train.x: the dataset .*nothing.* could not be loaded"):
-        open_hub(source, "data.train.x")
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from coldstart.artifacts import read_provenance, read_rows
 from coldstart.cli import main
 from coldstart.distill import parse_shard, select
 from coldstart.errors import UserError
+from training_helpers import kept_only, write
 
 CONFIG = {
     "engine": {"name": "transformers", "batch_size": 8},
@@ -62,7 +63,8 @@ def test_any_number_of_shards_gives_the_same_rows(train: Path, tiny_model: Path,
         assert json.loads(row["sampling"]) == {
             "engine": "transformers", "dtype": "float32", "temperature": 1.0, "top_p": 0.9, "max_tokens": 12
         }  # fmt: skip
-    assert list((tmp_path / "work").iterdir()) == []
+    left = [path.name for path in (tmp_path / "work").rglob("*") if path.is_file()]
+    assert sorted(set(left)) == ["owner", "result", "result.sha256"] and len(left) == 3 * 4
     record = read_provenance(tmp_path / "2-of-3.parquet")
     assert record["seed"] == 3 and set(record["inputs"]) == {"problems", "model"}
     tokens = sum(row["completion_tokens"] for row in read_rows(tmp_path / "2-of-3.parquet", "responses"))
@@ -77,11 +79,11 @@ def test_a_killed_shard_repeats_at_most_one_batch(train: Path, tiny_model: Path,
     work = tmp_path / "work"
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
-    while len(list(work.glob("*.parquet"))) < 2 and process.poll() is None and time.monotonic() < deadline:
+    while len(list(work.glob("*/*.parquet"))) < 2 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    finished = {part.name: part.read_bytes() for part in work.glob("*.parquet")}
+    finished = {part.name: part.read_bytes() for part in work.glob("*/*.parquet")}
     assert 2 <= len(finished) < 14 and not (tmp_path / "1-of-1.parquet").exists()
 
     answered = []
@@ -100,7 +102,36 @@ def test_a_killed_shard_repeats_at_most_one_batch(train: Path, tiny_model: Path,
     (tmp_path / "fresh").mkdir()
     assert main(arguments(train, tiny_model, tmp_path / "fresh", "1-of-1", config)) == 0
     assert by_id(tmp_path / "fresh" / "1-of-1.parquet") == rows
-    assert list(work.iterdir()) == []
+    assert kept_only(work)
+
+
+@pytest.mark.slow
+def test_an_exclusion_list_costs_only_what_it_changes(train: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """Its samples are generated again only if the problems that are asked change, and are the same file otherwise."""
+    from coldstart.generation.transformers import TransformersEngine
+
+    ids = [row["id"] for row in read_rows(train, "problems")]
+    chosen = select(ids, CONFIG["distill"]["problems"], 3)
+    outside = next(name for name in ids if name not in chosen)
+    output = tmp_path / "1-of-1.parquet"
+
+    def run(*left_out: str) -> tuple[int, bytes]:
+        rows = [{"id": name, "why": "contamination", "detail": "x"} for name in left_out]
+        excluded = write(tmp_path / "excluded.parquet", "excluded", rows)
+        output.unlink(missing_ok=True)  # as Snakemake does before it runs the job
+        assert main([*arguments(train, tiny_model, tmp_path, "1-of-1"), "--excluded", str(excluded)]) == 0
+        return output.stat().st_ino, output.read_bytes()
+
+    first = run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransformersEngine, "generate", lambda *_: pytest.fail("it generates"))
+        assert run(outside) == run("not/here") == first
+    second = run(outside, chosen[0])
+    assert second[1] != first[1] and kept_only(tmp_path / "work")
+    asked = {row["problem_id"] for row in read_rows(output, "responses")}
+    # problems stay chosen, and the next one of the order takes the place of an excluded one
+    assert set(chosen) - asked == {chosen[0]} and len(asked) == len(chosen) and outside not in asked
+    assert read_provenance(output)["facts"]["excluded"] == 2
 
 
 @pytest.mark.slow

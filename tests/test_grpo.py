@@ -7,7 +7,16 @@ import pytest
 from coldstart import grpo, sft
 from coldstart.config import load_config
 from coldstart.errors import UserError
-from training_helpers import PROMPT, arguments, curve, kill_after_checkpoint, make_problems, make_traces, write
+from training_helpers import (
+    PROMPT,
+    arguments,
+    curve,
+    kept_only,
+    kill_after_checkpoint,
+    make_problems,
+    make_traces,
+    write,
+)
 
 SIZES = "group_size: 4, problems_per_step: 4, micro_batch_size: 8, max_tokens: 10, save_steps: 2"
 CONFIG = f"{{grpo: {{steps: 8, learning_rate: 3e-4, format_weight: 0.5, {SIZES}}}}}"
@@ -66,10 +75,35 @@ def test_final_model(uninterrupted, guesser):
     for step, value in curve(model, "reward").items():  # the weights of the config
         assert value == pytest.approx(accuracy[step] + 0.5 * form[step], abs=1e-6)
     assert min(curve(model, "frac_reward_zero_std").values()) < 1
-    assert not Path(uninterrupted.work).exists()
+    assert kept_only(uninterrupted.work)
     before, after = (dict(load_model(str(folder)).named_parameters()) for folder in (guesser, model))
     moved = {parameter_group(name) for name in before if not before[name].equal(after[name])}
     assert moved == {"text", "projector"}
+
+
+@pytest.mark.slow
+def test_excluded_problems_are_left_out_and_name_the_training(guesser, problems, uninterrupted, monkeypatch):
+    """A list that excludes none of these problems changes nothing; one that does is another training, without them."""
+    from coldstart.artifacts import read_rows
+
+    ids = [row["id"] for row in read_rows(problems, "problems")]
+    trained = []
+    monkeypatch.setattr(grpo, "_trainer", lambda model, processor, rows, *_: trained.append(rows) or 1 / 0)
+
+    def run(left_out: list[str]) -> None:
+        rows = [{"id": name, "why": "duplicate", "detail": "x"} for name in left_out]
+        args = arguments("grpo", Path(uninterrupted.output).parent, CONFIG, guesser, problems)
+        args.excluded = str(write(problems.with_name("excluded.parquet"), "excluded", rows))
+        grpo.run(args)
+
+    run(["not/here"])
+    assert trained == [] and kept_only(uninterrupted.work)
+    with pytest.raises(ZeroDivisionError):
+        run(["not/here", ids[3], ids[5]])
+    assert [row["id"] for row in trained[0]] == [name for name in ids if name not in (ids[3], ids[5])]
+    assert len(list(Path(uninterrupted.work).iterdir())) == 2
+    with pytest.raises(UserError, match="no problems to train on"):
+        run(ids)
 
 
 @pytest.mark.slow

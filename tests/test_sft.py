@@ -7,7 +7,7 @@ import pytest
 from coldstart import sft
 from coldstart.artifacts import read_provenance
 from coldstart.errors import UserError
-from training_helpers import arguments, curve, kill_after_checkpoint, make_problems, make_traces, write
+from training_helpers import arguments, curve, kept_only, kill_after_checkpoint, make_problems, make_traces, write
 
 CONFIG = (
     "{sft: {steps: 8, batch_size: 8, micro_batch_size: 4, save_steps: 2, learning_rate: 3e-3, probe_rows: 4, "
@@ -62,13 +62,32 @@ def test_final_model(tiny_model, uninterrupted, tmp_path):
     assert list(loss) == list(range(1, 9)) and loss[8] < loss[1] - 1
     for name in ("learning_rate", "grad_norm", "mean_token_accuracy", "entropy"):
         assert len(curve(model, name)) == 8, name
-    assert not Path(uninterrupted.work).exists()  # resumable state goes when the model is complete
+    assert kept_only(uninterrupted.work)  # resumable state goes when the model is complete
 
     before, after = weights(tiny_model), weights(model)
     moved = {"text": 0, "vision": 0, "projector": 0}
     for name in before:
         moved[parameter_group(name)] += not before[name].equal(after[name])
     assert moved["text"] > 10 and moved["vision"] == moved["projector"] == 0
+
+
+@pytest.mark.slow
+def test_the_same_content_gives_the_same_model_without_training(tiny_model, rows, uninterrupted, monkeypatch, capfd):
+    """Rows made anew with the same content, by another audit: the finished model is given again, file by file."""
+    from pathlib import Path
+
+    from coldstart.artifacts import read_rows, write_rows
+
+    model = Path(uninterrupted.output)
+    before = {path.name: (path.stat().st_ino, path.read_bytes()) for path in model.iterdir()}
+    shutil.rmtree(model)  # as Snakemake does with an output before it runs the job
+    again = rows.with_name("again.parquet")
+    write_rows(again, "sft_rows", read_rows(rows, "sft_rows"), {"made": "later"})
+    monkeypatch.setattr(sft, "_trainer", lambda *_: pytest.fail("it trains"))
+    args = arguments("sft", model.parent, CONFIG, tiny_model, again)
+    sft.run(args)
+    assert {path.name: (path.stat().st_ino, path.read_bytes()) for path in model.iterdir()} == before
+    assert "nothing that determines it has changed" in capfd.readouterr().err and kept_only(args.work)
 
 
 @pytest.mark.slow

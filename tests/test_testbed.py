@@ -7,17 +7,9 @@ from fractions import Fraction
 
 import pytest
 
-from coldstart.testbed.world import (
-    COLOURS,
-    FAMILIES,
-    Bars,
-    Grid,
-    problems,
-    sample,
-    sample_scene,
-    scene_split,
-    solution,
-)
+from coldstart.testbed.questions import FAMILIES, solution
+from coldstart.testbed.scenes import COLOURS, Bars, Grid, sample_scene, scene_split
+from coldstart.testbed.world import problems, sample
 
 TERM = r"(\w+ bar|\w+ shapes|\w+ (?:circle|square|triangle)s|(?:circle|square|triangle)s)"
 

@@ -103,18 +103,16 @@ def test_half_written_checkpoints_are_skipped(tmp_path):
 def test_run_folder_is_named_by_what_determines_the_training(tmp_path):
     from coldstart.training.checkpoints import run_folder
 
-    data = tmp_path / "rows"
-    data.write_text("a")
+    data = {"rows": "a"}
 
     def folder(config: dict, seed: int = 0, module: str = "coldstart.sft") -> str:
-        return run_folder(tmp_path, provenance.start("sft", config, {"rows": data}, seed), module).name
+        return run_folder(tmp_path, provenance.start("sft", config, {}, seed), module, data, tmp_path / "out").name
 
     first = folder({"sft": {"learning_rate": 1e-3}})
     assert folder({"sft": {"learning_rate": 1e-3}}) == first
     others = {folder({"sft": {"learning_rate": 2e-3}}), folder({"sft": {"learning_rate": 1e-3}}, seed=1)}
     others.add(folder({"sft": {"learning_rate": 1e-3}}, module="coldstart.grpo"))
-    provenance.path_hash.cache_clear()
-    data.write_text("b")
+    data["rows"] = "b"
     others.add(folder({"sft": {"learning_rate": 1e-3}}))
     assert len(others | {first}) == 5
 

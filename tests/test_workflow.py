@@ -65,6 +65,7 @@ def test_the_default_config_plans_the_whole_pipeline(tmp_path: Path) -> None:
         "generate": 4,
         "score": 16,
         "tables": 1,
+        "breakdowns": 1,
     }
 
 
@@ -73,11 +74,25 @@ def test_the_papers_experiments_plan_without_network_torch_or_gpu(size: str, tmp
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     jobs = plan("--configfile", REPO / "experiments" / f"rlcs-qwen2.5-vl-{size}.yaml", folder=tmp_path)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert jobs["distill"] == 64 and jobs["import_benchmark"] == 2 and jobs["score"] == 2 * len(ARMS)
-    assert sum(jobs.values()) == 85
+    assert jobs["distill"] == 64 and jobs["import_benchmark"] == 4 and jobs["score"] == 4 * len(ARMS)
+    assert sum(jobs.values()) == 96
     # processor time, so that a busy machine does not fail it; the driver's environment has no torch to import
     assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 10
     assert not list((REPO / ".venvs" / "driver").glob("lib/*/site-packages/torch"))
+
+
+@pytest.mark.parametrize(
+    ("target", "jobs"),
+    [
+        ("results/distill/seed0/1-of-2.parquet", {"distill": 1}),
+        ("results/models/tiny/seed0/grpo", {"grpo": 1}),
+        ("results/filter/seed0/rows.parquet", {"distill": 2, "filter": 1}),
+    ],
+)
+def test_no_target_is_made_around_the_audit(target: str, jobs: dict[str, int], tmp_path: Path) -> None:
+    shutil.copy(REPO / "config.yaml", tmp_path)
+    data = {"import_train": 1, "import_benchmark": 4, "audit": 1}
+    assert plan(target, *ANY_MODELS, folder=tmp_path) == data | jobs
 
 
 def test_a_config_on_the_command_line_replaces_config_yaml(tmp_path: Path) -> None:
@@ -95,7 +110,7 @@ def test_a_config_on_the_command_line_replaces_config_yaml(tmp_path: Path) -> No
     [
         ("--configfile a.yaml all", "all --configfile a.yaml"),
         ("--configfile a.yaml b.yaml -n", "--configfile a.yaml b.yaml -n"),
-        ("-n --configfile a.json results/audit/summary.json", "results/audit/summary.json -n --configfile a.json"),
+        ("-n --configfile a.json results/audit/report.md", "results/audit/report.md -n --configfile a.json"),
         ("--configfile a.yaml --config x=1 y=2 all more", "all more --configfile a.yaml --config x=1 y=2"),
         ("--configfile a.yaml -- all", "--configfile a.yaml -- all"),
         ("all --cores 2 --forcerun filter score", "all --cores 2 --forcerun filter score"),
@@ -226,7 +241,10 @@ def test_data_and_audit(finished: Path) -> None:
         rows = read_rows(finished / f"results/data/benchmarks/{name}/problems.parquet", "problems")
         assert len(rows) == 16 and {row["source"] for row in rows} == {name}
         assert not {row["id"] for row in rows} & {row["id"] for row in train}
-    assert json.loads((finished / "results/audit/summary.json").read_text())
+    assert "0 of 48 training rows are left out" in (finished / "results/audit/report.md").read_text()
+    findings = read_rows(finished / "results/audit/findings.parquet", "findings")
+    assert not [row for row in findings if row["severity"] == "exclude"]
+    assert read_rows(finished / "results/audit/excluded.parquet", "excluded") == []
 
 
 @pytest.mark.slow
@@ -298,8 +316,8 @@ def test_every_arm_is_graded_and_the_table_says_so(finished: Path) -> None:
 
 @pytest.mark.slow
 def test_every_artifact_has_its_provenance_and_every_job_its_log(finished: Path) -> None:
-    artifacts = [*finished.glob("results/[def]*/**/*.parquet")]
-    assert len(artifacts) == 6 + 2 + 3 + 16
+    artifacts = [*finished.glob("results/[adef]*/**/*.parquet")]
+    assert len(artifacts) == 2 + 6 + 2 + 3 + 16
     for artifact in artifacts:
         record = read_provenance(artifact)
         assert record["config_hash"] and record["packages"] and record["wall_seconds"] >= 0, artifact
@@ -317,7 +335,8 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in finished.glob("results/**/*") if path.is_file()} == before
 
 
-AFTER_GRPO = {"generate": 2, "score": 4, "tables": 1}
+AFTER_GRPO = {"generate": 2, "score": 4, "tables": 1, "breakdowns": 1}
+AFTER_MODELS = {"generate": 3, "score": 6, "tables": 1, "breakdowns": 1}
 AFTER_SFT = {"sft": 1, "grpo": 1, **AFTER_GRPO}
 
 
@@ -325,20 +344,22 @@ AFTER_SFT = {"sft": 1, "grpo": 1, **AFTER_GRPO}
 @pytest.mark.parametrize(
     ("change", "jobs"),
     [
-        ("tables={confidence: 0.9}", {"tables": 1}),
-        ("arms=[base, sft]", {"tables": 1}),
-        ("eval={temperature: 0.5}", {"generate": 4, "score": 8, "tables": 1}),
+        ("tables={confidence: 0.9}", {"tables": 1, "breakdowns": 1}),
+        ("arms=[base, sft]", {"tables": 1, "breakdowns": 1}),
+        ("eval={temperature: 0.5}", {"generate": 4, "score": 8, "tables": 1, "breakdowns": 1}),
         ("grpo={learning_rate: 1.0e-6}", {"grpo": 2, **AFTER_GRPO}),
         ("sft={learning_rate: 1.0e-6}", AFTER_SFT),
         ("filter={max_per_problem: 1}", {"filter": 1, **AFTER_SFT}),
         ("distill={temperature: 0.9}", {"distill": 2, "filter": 1, **AFTER_SFT}),
+        # behind the audit all is planned; what has the same content is given again (see the next test)
+        ("audit={ngram: 9}", {"audit": 1, "distill": 2, "filter": 1, "sft": 1, "grpo": 2, **AFTER_MODELS}),
         (
             "grading={timeout: 9}",
-            {"audit": 1, "filter": 1, "sft": 1, "grpo": 2, "generate": 3, "score": 8, "tables": 1},
+            {"audit": 1, "distill": 2, "filter": 1, "sft": 1, "grpo": 2, **AFTER_MODELS, "score": 8},
         ),
         (
             "seeds=[0, 1]",
-            {"distill": 2, "filter": 1, "sft": 1, "grpo": 2, "generate": 4, "score": 8, "tables": 1},
+            {"distill": 2, "filter": 1, "sft": 1, "grpo": 2, "generate": 4, "score": 8, "tables": 1, "breakdowns": 1},
         ),
     ],
 )
@@ -350,8 +371,8 @@ def test_a_changed_key_reruns_exactly_what_it_affects(change: str, jobs: dict[st
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("tables.py", {"tables": 1}),
-        ("score.py", {"score": 8, "tables": 1}),
+        ("tables.py", {"tables": 1, "breakdowns": 1}),
+        ("score.py", {"score": 8, "tables": 1, "breakdowns": 1}),
         ("sft.py", AFTER_SFT),
         ("cli.py", {}),
     ],
@@ -366,6 +387,26 @@ def test_changed_code_reruns_exactly_what_uses_it(
     with (tmp_path / "src" / "coldstart" / module).open("a") as file:
         file.write("\n# changed\n")
     assert plan("--configfile", SMALL, "all", folder=finished, snakefile=tmp_path / "Snakefile") == jobs
+
+
+@pytest.mark.slow
+def test_a_benchmark_that_is_added_costs_no_distillation_and_no_training(finished: Path, tmp_path: Path) -> None:
+    """The audit runs again and all behind it, but the samples and models are the same files in seconds."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder, symlinks=True)
+    kept = [*folder.glob("results/distill/seed0/*.parquet"), *folder.glob("results/models/tiny/seed0/*/*")]
+    before = {path: path.read_bytes() for path in kept if path.is_file() and not path.name.startswith(".")}
+    assert len(before) > 20
+    more = "benchmarks={choice: {testbed: {families: [choice], n: 8, split: test}}}"
+    changed = snakemake("--configfile", SMALL, "--config", more, "arms=[base, sft, sft+grpo]", "all", folder=folder)
+    assert changed.returncode == 0, changed.stdout[-6000:]
+    assert re.search(r"^localrule audit:|^rule audit:|audit: checking golds", changed.stdout, re.MULTILINE)
+    logs = [folder / "results/logs" / name for name in ("distill/seed0/1-of-2.log", "train/tiny/seed0/sft+grpo.log")]
+    for log in [*logs, folder / "results/logs/train/tiny/seed0/sft.log"]:
+        assert "nothing that determines it has changed" in log.read_text(), log
+        assert "[####" not in log.read_text(), "no progress bar: nothing was generated, no step was trained"
+    assert {path: path.read_bytes() for path in before} == before
+    assert (folder / "results/eval/tiny/seed0/sft+grpo/choice/grades.parquet").is_file()
 
 
 @pytest.mark.slow

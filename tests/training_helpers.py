@@ -65,7 +65,7 @@ def write(path: Path, kind: str, rows: list[dict]) -> Path:
 def arguments(stage: str, folder: Path, config: str, model: Path, data: Path, seed: int = 0) -> Namespace:
     """The stage's command line as parsed."""
     return Namespace(
-        **{"sft": {"rows": str(data)}, "grpo": {"problems": str(data)}}[stage],
+        **{"sft": {"rows": str(data)}, "grpo": {"problems": str(data), "excluded": None}}[stage],
         config=config,
         model=str(model),
         seed=seed,
@@ -78,7 +78,7 @@ def kill_after_checkpoint(stage: str, args: Namespace, step: int) -> int:
     """Run the stage in a process of its own and kill -9 it once checkpoint ``step`` is complete."""
     command = [sys.executable, "-m", "coldstart", stage]
     for name, value in vars(args).items():
-        command += [f"--{name}", str(value)]
+        command += [] if value is None else [f"--{name}", str(value)]
     repo = Path(__file__).resolve().parents[1]
     process = subprocess.Popen(
         command,
@@ -93,6 +93,12 @@ def kill_after_checkpoint(stage: str, args: Namespace, step: int) -> int:
     _, errors = process.communicate()
     assert process.returncode == -signal.SIGKILL, f"the run ended before it could be killed:\n{errors}"
     return process.returncode
+
+
+def kept_only(work: str | Path) -> bool:
+    """Whether nothing but one finished result is left in a work folder: no checkpoint, no folder of another run."""
+    (folder,) = Path(work).iterdir()
+    return {path.name for path in folder.iterdir()} == {"owner", "result", "result.sha256"}
 
 
 def curve(model: Path, name: str) -> dict[int, float]:

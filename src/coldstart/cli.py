@@ -17,14 +17,18 @@ from coldstart.errors import UserError
 # subcommand -> (module, one line). The order is the order of the pipeline.
 COMMANDS = {
     "data": ("coldstart.data", "import a dataset or benchmark into the problem schema"),
-    "audit": ("coldstart.audit", "check golds and the overlap of training set and benchmarks"),
+    "audit": ("coldstart.audit", "check golds, images, duplicates and contamination by benchmarks"),
     "distill": ("coldstart.distill", "sample chains of thought from the teacher (one shard)"),
     "filter": ("coldstart.filter", "keep the correct, finished, non-duplicate traces as SFT rows"),
     "sft": ("coldstart.sft", "fine-tune the student on the kept traces"),
     "grpo": ("coldstart.grpo", "refine a checkpoint by reinforcement learning"),
     "generate": ("coldstart.generate", "answer benchmarks with one model"),
     "score": ("coldstart.score", "grade a benchmark's responses"),
+    "judge": ("coldstart.judge", "ask a language model for a second opinion on a benchmark's responses"),
+    "judge-report": ("coldstart.judge_report", "list where judge and rules differ"),
     "tables": ("coldstart.tables", "aggregate grades into the result tables"),
+    "breakdowns": ("coldstart.breakdowns", "official scores and breakdowns of every benchmark"),
+    "fetch": ("coldstart.fetch", "fetch models and data sets ahead, for machines without network"),
     "grade": ("coldstart.grade", "explain the verdict on one response, step by step"),
     "testbed-train": ("coldstart.testbed.train", "train a testbed model from random weights"),
 }

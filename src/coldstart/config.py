@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator, validators
 
+from coldstart.benchmarks import names
 from coldstart.errors import UserError
 
 SCHEMA_PATH = Path(__file__).parent / "config.schema.yaml"
@@ -22,14 +23,16 @@ SCHEMA_PATH = Path(__file__).parent / "config.schema.yaml"
 # stage -> top-level keys it uses; whatever is not listed here cannot change that stage's result
 STAGE_KEYS = {
     "data": ["prompt", "images", "data", "benchmarks", "lengths"],
-    "audit": ["grading"],
+    "audit": ["audit", "grading", "images"],
     "distill": ["prompt", "engine", "distill", "lengths"],
     "filter": ["filter", "grading"],
     "sft": ["prompt", "sft", "lengths"],
     "grpo": ["prompt", "grpo", "grading", "lengths"],
     "generate": ["prompt", "engine", "eval", "lengths"],
     "score": ["grading"],
+    "judge": ["judge", "engine", "lengths"],
     "tables": ["arms", "seeds", "tables"],
+    "breakdowns": ["arms", "seeds", "tables", "benchmarks"],
 }
 
 
@@ -79,8 +82,10 @@ def stage_config(config: dict, stage: str, source: str | None = None) -> str:
 
 @cache
 def config_schema() -> dict:
-    """The JSON schema of the config."""
-    return yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
+    """The JSON schema of the config; a source's ``format`` may also name any module of coldstart.benchmarks."""
+    schema = yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
+    schema["$defs"]["source"]["properties"]["format"]["enum"] += names()
+    return schema
 
 
 def _parse(text: str, name: str) -> dict:
@@ -123,6 +128,9 @@ def _explain(error) -> str:
             near = get_close_matches(str(unknown), known, n=1)
             hints.append(f"'{unknown}'" + (f" (did you mean '{near[0]}'?)" if near else ""))
         return f"{key}: unknown key {', '.join(hints)}; known keys: {', '.join(known)}"
+    if error.validator == "enum" and isinstance(error.instance, str):
+        near = get_close_matches(error.instance, [item for item in error.validator_value if isinstance(item, str)], n=1)
+        return f"{key}: {error.message}" + (f" (did you mean '{near[0]}'?)" if near else "")
     return f"{key}: {error.message}"
 
 
@@ -146,9 +154,10 @@ def _check_meaning(config: dict, name: str) -> None:
     for place, sources in (("data.train", config["data"]["train"]), ("benchmarks", config["benchmarks"])):
         for key, source in sources.items():
             given = [kind for kind in ("testbed", "path", "hub") if source.get(kind)]
-            if len(given) != 1:
+            if len(given) != 1 and (given or source["format"] not in names()):
                 raise UserError(
-                    f"{name}: {place}.{key}: give exactly one of testbed, path, hub (found: {given or 'none'})"
+                    f"{name}: {place}.{key}: give exactly one of testbed, path, hub (found: {given or 'none'}), or a "
+                    f"format that knows where its data lies ({', '.join(names())})"
                 )
     for section in ("distill", "grpo", "eval"):
         if config["lengths"]["max_prompt"] + config[section]["max_tokens"] > config["lengths"]["max_model"]:

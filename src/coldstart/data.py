@@ -23,11 +23,12 @@ from coldstart import provenance
 from coldstart.artifacts import TableWriter, table_writer
 from coldstart.config import load_config
 from coldstart.errors import UserError
+from coldstart.folders import source_files
 from coldstart.images import fit, load_image, to_png
 from coldstart.lengths import Meter, load_meter
 from coldstart.progress import Progress
 from coldstart.prompts import IMAGE_MARK, LETTERS, render, reserved_tokens, user_text
-from coldstart.sources import read_source
+from coldstart.sources import located, read_source
 from coldstart.sources.files import expected_rows
 from coldstart.sources.rows import Drop, RowError
 
@@ -50,14 +51,14 @@ def run(args: argparse.Namespace) -> None:
     sources, place = choose_sources(config, args.source)
     meter = load_meter(args.processor)
     check_budget(config["images"], meter, args.processor)
-    inputs = {name: Path(source["path"]).expanduser() for name, source in sources.items() if source.get("path")}
+    sources = {name: located(source, _key(place, name)) for name, source in sources.items()}
+    inputs = {key: file for name, source in sources.items() for key, file in input_files(name, source, place).items()}
     record = provenance.start("data", config, {**inputs, "tokenizer": meter.folder / "tokenizer.json"})
     counts: dict[str, dict[str, int]] = {}
     importer = Importer(config, meter)
     with table_writer(args.problems, "problems") as kept, table_writer(args.dropped, "dropped") as dropped:
         for name, source in sources.items():
-            key = f"{place}.{name}" if place == "data.train" else place
-            counts[name] = importer.take(name, source, key, kept, dropped)
+            counts[name] = importer.take(name, source, _key(place, name), kept, dropped)
         kept.provenance = dropped.provenance = provenance.finish(record, rows=kept.rows, by_source=counts)
     for name, reasons in counts.items():
         print(f"data {name}: " + ", ".join(f"{count} {why}" for why, count in reasons.items()), file=sys.stderr)
@@ -72,6 +73,22 @@ def choose_sources(config: dict, wanted: str) -> tuple[dict[str, dict], str]:
         known = ", ".join(["train", *(f"benchmarks.{key}" for key in config["benchmarks"])])
         raise UserError(f"--source {wanted}: not in the config; it has {known}")
     return {name: config["benchmarks"][name]}, wanted
+
+
+def input_files(name: str, source: dict, place: str) -> dict[str, Path]:
+    """What provenance records of a local source: its file, or each file that is read of its folder."""
+    if not source.get("path"):
+        return {}
+    path = Path(source["path"]).expanduser()
+    if not path.is_dir():
+        return {name: path}
+    files = source_files(path, source["config"], source["split"], _key(place, name))
+    return {f"{name}/{file.relative_to(path)}": file for file in files}
+
+
+def _key(place: str, name: str) -> str:
+    """A source's key in the config."""
+    return f"{place}.{name}" if place == "data.train" else place
 
 
 def check_budget(budget: dict, meter: Meter, processor: str) -> None:
@@ -193,5 +210,6 @@ def _size(source: dict) -> int:
     if source.get("testbed"):
         rows = source["testbed"]["n"]
     else:
-        rows = expected_rows(Path(source["path"]).expanduser()) if source.get("path") else 0
+        path = Path(source["path"]).expanduser() if source.get("path") else None
+        rows = expected_rows(path, source["config"], source["split"]) if path else 0
     return min(rows, source["limit"] or rows)

@@ -1,30 +1,34 @@
 """Sample chains of thought from the teacher: one shard of the training problems.
 
-Reads problems (see coldstart.generation.respond), writes responses, `distill.samples` rows a problem. Which problems
-are taken depends on the seed and their ids alone, and a sample's seed on run seed, problem and index: any number of
-shards gives the same rows. A killed shard goes on from its last finished batch.
+Reads problems (see coldstart.generation.respond) and excluded (id), writes responses, `distill.samples` rows a
+problem. Which problems are taken depends on the seed and their ids alone, and a sample's seed on run seed, problem and
+index: any number of shards gives the same rows. A killed shard goes on from its last finished batch; a finished one is
+given again at once while nothing changes that determines it (coldstart.reuse).
 
     coldstart distill --config config.yaml --problems results/data/train/problems.parquet --model testbed/teacher \\
-        --seed 0 --shard 1-of-2 --work results/work/distill --responses results/distill/seed0/1-of-2.parquet
+        --excluded results/audit/excluded.parquet --seed 0 --shard 1-of-2 --work results/work/distill \\
+        --responses results/distill/seed0/1-of-2.parquet
 """
 
 import argparse
 import re
 from pathlib import Path
 
-from coldstart import provenance
+from coldstart import provenance, reuse
 from coldstart.config import load_config
 from coldstart.errors import UserError
+from coldstart.exclusion import excluded_ids
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the stage's options."""
     parser.add_argument("--config", required=True, help="YAML file or inline JSON")
     parser.add_argument("--problems", required=True, type=Path, help="training problems (Parquet)")
+    parser.add_argument("--excluded", type=Path, help="problems to leave out: what the audit wrote")
     parser.add_argument("--model", required=True, help="the teacher: folder or Hugging Face id")
     parser.add_argument("--seed", required=True, type=int, help="run seed")
     parser.add_argument("--shard", default="1-of-1", help="which part of the problems, like 1-of-2")
-    parser.add_argument("--work", required=True, type=Path, help="folder for finished batches of an unfinished shard")
+    parser.add_argument("--work", required=True, type=Path, help="folder for finished batches and shards")
     parser.add_argument("--responses", required=True, type=Path, help="file to write")
 
 
@@ -36,20 +40,25 @@ def run(args: argparse.Namespace) -> None:
     from coldstart.generation.respond import (
         Job,
         LazyEngine,
+        asked_hash,
         join_parts,
         most_images,
         problem_ids,
-        remove_parts,
         respond,
     )
     from coldstart.hub import resolve_model
 
     settings, lengths = config["distill"], config["lengths"]
     model = str(resolve_model(args.model))
-    chosen = select(problem_ids(args.problems), settings["problems"], args.seed)
+    excluded = excluded_ids(args.excluded)
+    ids = [problem for problem in problem_ids(args.problems) if problem not in excluded]
+    chosen = select(ids, settings["problems"], args.seed)
     if not chosen:
-        raise UserError(f"{args.problems}: no problems in this file")
-    record = provenance.start("distill", config, {"problems": args.problems, "model": model}, args.seed)
+        raise UserError(
+            f"{args.problems}: no problems in this file{' that the audit did not exclude' * bool(excluded)}"
+        )
+    inputs = {"problems": args.problems, "model": model} | ({"excluded": args.excluded} if args.excluded else {})
+    record = provenance.start("distill", config, inputs, args.seed)
     sampling = Sampling(settings["temperature"], settings["top_p"], settings["max_tokens"])
     job = Job(
         args.model,
@@ -62,13 +71,19 @@ def run(args: argparse.Namespace) -> None:
         args.seed,
     )
     wanted = set(chosen[part - 1 :: of])
+    code = provenance.code_hash("coldstart.distill")
+    name = reuse.key(job=job.key(), asked=asked_hash(args.problems, wanted, job), code=code)
+    work = reuse.open_folder(args.work, name, args.responses)
+    if reuse.give(work, args.responses):
+        return
     with LazyEngine(
         lambda: open_engine(model, job.engine, job.max_model_len, args.seed, most_images(args.problems))
     ) as engine:
-        parts = respond(args.problems, wanted, job, engine, args.work, f"distill {args.shard}")
-    facts = {"shard": args.shard, "problems": len(wanted), "of_problems": len(chosen), "model": args.model}
+        parts = respond(args.problems, wanted, job, engine, work, f"distill {args.shard}")
+    facts = {"shard": args.shard, "problems": len(wanted), "of_problems": len(chosen), "excluded": len(excluded)}
+    facts["model"] = args.model
     join_parts(parts, args.responses, record, facts)
-    remove_parts(parts)
+    reuse.keep(work, args.responses)
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> None:
         respond,
     )
     from coldstart.hub import resolve_model
+    from coldstart.reuse import rows_hash
 
     settings = config["eval"]
     model = str(resolve_model(args.model))
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
         args.model, model, config["engine"], config["prompt"], sampling, settings["samples"], max_model, args.seed
     )
     finished = {
-        name: args.work / f"{provenance.text_hash(job.key() + provenance.path_hash(path))[:32]}.responses.parquet"
+        name: args.work / f"{provenance.text_hash(job.key() + rows_hash(path))[:32]}.responses.parquet"
         for name, path in benchmarks.items()
     }
     with LazyEngine(

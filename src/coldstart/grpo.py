@@ -1,13 +1,15 @@
 """Refine a checkpoint by reinforcement learning from verifiable rewards (TRL GRPOTrainer).
 
-Reads problems (kind problems) and a model. Reward: the one grader on the completion's text, and an optional format
-reward. Writes a model folder in Hugging Face format with metrics.parquet (reward, rewards/accuracy/mean,
-frac_reward_zero_std, completions/mean_length, completions/clipped_ratio (unfinished), entropy, grad_norm, step_time,
-sampling/sampling_logp_difference/mean, ...) and manifest.json. Killed and started again with the same arguments, it
-goes on from its last complete checkpoint under --work.
+Reads problems (kind problems), the ids to leave out of them (kind excluded) and a model. Reward: the one grader on the
+completion's text, and an optional format reward. Writes a model folder in Hugging Face format with metrics.parquet
+(reward, rewards/accuracy/mean, frac_reward_zero_std, completions/mean_length, completions/clipped_ratio (unfinished),
+entropy, grad_norm, step_time, sampling/sampling_logp_difference/mean, ...) and manifest.json. Killed and started again
+with the same arguments, it goes on from its last complete checkpoint under --work; started again when it is finished,
+it gives the same model at once (coldstart.reuse).
 
     coldstart grpo --config config.yaml --model results/models/tiny/seed0/sft --seed 0 --work results/work/grpo \\
-        --problems results/data/train/problems.parquet --output results/models/tiny/seed0/sft+grpo
+        --problems results/data/train/problems.parquet --excluded results/audit/excluded.parquet \\
+        --output results/models/tiny/seed0/sft+grpo
 """
 
 import argparse
@@ -15,10 +17,11 @@ import math
 import os
 import sys
 
-from coldstart import provenance
+from coldstart import provenance, reuse
 from coldstart.artifacts import read_rows
 from coldstart.config import load_config
 from coldstart.errors import UserError
+from coldstart.exclusion import excluded_ids
 from coldstart.hub import resolve_model
 
 
@@ -27,8 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, help="YAML file, or YAML/JSON text")
     parser.add_argument("--model", required=True, help="model to start from: a folder or a hub id")
     parser.add_argument("--problems", required=True, help="problems (Parquet)")
+    parser.add_argument("--excluded", help="problems to leave out: what the audit wrote")
     parser.add_argument("--seed", required=True, type=int, help="run seed: order of the problems, and sampling")
-    parser.add_argument("--work", required=True, help="folder of resumable checkpoints")
+    parser.add_argument("--work", required=True, help="folder of resumable checkpoints and of the finished model")
     parser.add_argument("--output", required=True, help="model folder to write")
 
 
@@ -36,7 +40,10 @@ def run(args: argparse.Namespace) -> None:
     """Train and save."""
     config = load_config(args.config, "grpo")
     settings, grading = config["grpo"], config["grading"]
-    problems = read_rows(args.problems, "problems")
+    excluded = excluded_ids(args.excluded)
+    everything = read_rows(args.problems, "problems")
+    problems = [problem for problem in everything if problem["id"] not in excluded]
+    left_out = sorted(problem["id"] for problem in everything if problem["id"] in excluded)
     _check(settings, problems, config["lengths"]["max_model"], args.problems)
 
     from coldstart.training import checkpoints, models, output
@@ -53,8 +60,12 @@ def run(args: argparse.Namespace) -> None:
     if settings["rollout"] == "vllm":
         _check_vllm()
     source = str(resolve_model(args.model))
-    record = provenance.start("grpo", config, {"model": source, "problems": args.problems}, args.seed)
-    work = checkpoints.run_folder(args.work, record, "coldstart.grpo")
+    inputs = {"model": source, "problems": args.problems} | ({"excluded": args.excluded} if args.excluded else {})
+    record = provenance.start("grpo", config, inputs, args.seed)
+    data = {"model": reuse.model_hash(source), "problems": reuse.rows_hash(args.problems), "left_out": left_out}
+    work = checkpoints.run_folder(args.work, record, "coldstart.grpo", data, args.output)
+    if output.given(work, args.output):
+        return
     resume = checkpoints.last_complete(work)
     processor, model = models.load_processor(source), models.load_model(source, resume)
     parameters = models.freeze(model, settings["freeze_vision"], settings["freeze_projector"])
@@ -71,6 +82,7 @@ def run(args: argparse.Namespace) -> None:
     tail = log[-max(1, len(log) // 10) :]
     facts = {
         "problems": len(problems),
+        "excluded": len(left_out),
         "steps": settings["steps"],
         "parameters": parameters,
         "first_reward": log[0]["reward"],
@@ -78,8 +90,7 @@ def run(args: argparse.Namespace) -> None:
         "max_logp_difference": max(entry["sampling/sampling_logp_difference/mean"] for entry in log),
         "resumed_from": resume.name if resume else None,
     }
-    output.save_final(trainer, args.output, models.stored_dtype(source), record, facts)
-    checkpoints.remove(work)
+    output.save_final(trainer, args.output, models.stored_dtype(source), record, facts, work)
     print(
         f"grpo: {settings['steps']} steps on {len(problems)} problems, reward {facts['first_reward']:.3g} -> "
         f"{facts['final_reward']:.3g} -> {args.output}",

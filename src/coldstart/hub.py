@@ -47,5 +47,5 @@ def _fetch(model: str, patterns: list[str]) -> Path:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{model}: neither a folder here nor a model that could be fetched from the Hugging Face hub ({reason}). "
-            "Correct the name, fetch it ahead on a machine with network, or unset HF_HUB_OFFLINE"
+            "Correct the name, or run `coldstart fetch` ahead on a machine with network (without HF_HUB_OFFLINE)"
         ) from error

@@ -8,8 +8,11 @@ differ, so that two stages could see different pixels.
     to_png(fit(load_image("diagram.jpg", folder), images_config, factor=28))
 """
 
+import base64
+import binascii
 import io
 import math
+import re
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -18,10 +21,13 @@ from coldstart.lengths import smart_resize
 from coldstart.sources.rows import RowError
 
 MAX_DISTORTION = 2.0
+# an image as base64 text: a data URI, or text that begins as PNG, JPEG, GIF or WebP do (JPEG: "/9j/")
+_INLINE = re.compile(r"\s*(?:data:image/[\w.+-]+;base64,|(?=iVBORw0KGgo|/9j/|R0lGOD|UklGR))")
+_SHORTEST = 60  # characters; no image is smaller, and paths with such a beginning are shorter
 
 
 def load_image(value: object, folder: Path | None) -> Image.Image:
-    """An RGB picture from bytes, a path (relative to ``folder``), a {"bytes", "path"} mapping or a picture.
+    """An RGB picture from bytes, base64 text, a path (relative to ``folder``), {"bytes", "path"} or a picture.
 
     Transparency becomes white (diagrams are drawn in black), the EXIF orientation is applied.
     """
@@ -33,6 +39,8 @@ def load_image(value: object, folder: Path | None) -> Image.Image:
             return load_image(raw if raw is not None else value.get("path"), folder)
         elif isinstance(value, bytes):
             picture = Image.open(io.BytesIO(value))
+        elif isinstance(value, str) and (inline := _inline_bytes(value)) is not None:
+            picture = Image.open(io.BytesIO(inline))
         elif isinstance(value, str):
             path = Path(value) if folder is None else folder / value
             if not path.is_file():
@@ -80,6 +88,17 @@ def to_png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()
+
+
+def _inline_bytes(text: str) -> bytes | None:
+    """The bytes of an image written as base64 text; None for what is a path."""
+    start = _INLINE.match(text)
+    if start is None or (len(text) < _SHORTEST and not start[0]):
+        return None
+    try:
+        return base64.b64decode("".join(text[start.end() :].split()), validate=True)
+    except binascii.Error as error:
+        raise RowError("corrupt_image", f"not valid base64 text: {error}") from error
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -15,7 +15,7 @@ class Progress:
 
     def __init__(self, label: str, total: int, every: float = 5.0, unit: str = "") -> None:
         self.label, self.total, self.every, self.unit = label, total, every, unit
-        self.done = 0
+        self.done, self.shown = 0, -1
         self.note = ""
         self.started = self.printed = time.monotonic()
 
@@ -23,7 +23,7 @@ class Progress:
         return self
 
     def __exit__(self, kind, value, trace) -> None:
-        if kind is None:
+        if kind is None and self.shown != self.done:
             self._print()
 
     def advance(self, count: int = 1, note: str = "") -> None:
@@ -34,7 +34,7 @@ class Progress:
             self._print()
 
     def _print(self) -> None:
-        self.printed = time.monotonic()
+        self.printed, self.shown = time.monotonic(), self.done
         seconds = self.printed - self.started
         share = self.done / self.total if self.total else 1.0
         rate = self.done / seconds if seconds > 0 else 0.0

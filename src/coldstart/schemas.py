@@ -10,7 +10,9 @@ import pyarrow as pa
 
 ANSWER_TYPES = ("choice", "integer", "decimal", "expression", "list", "text")
 VERDICTS = ("correct", "wrong", "no_answer", "unparseable_answer", "unparseable_gold", "timeout")
+JUDGE_VERDICTS = ("correct", "wrong", "unparseable")
 FINISH_REASONS = ("stop", "length")
+SEVERITIES = ("exclude", "warning", "note")
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -64,6 +66,14 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("completion_tokens", pa.int32(), "tokens generated"),
         ("grader", pa.string(), "version of the grader"),
     ),
+    "judged": _schema(
+        ("id", pa.string(), "id of the response"),
+        ("problem_id", pa.string(), "id of the problem"),
+        ("sample_index", pa.int32(), "0 .. samples-1"),
+        ("verdict", pa.string(), "one of " + ", ".join(JUDGE_VERDICTS)),
+        ("reply", pa.string(), "the judge's reply as it came"),
+        ("judge", pa.string(), "the judge's model"),
+    ),
     "sft_rows": _schema(
         ("id", pa.string(), "id of the response this trace is"),
         ("problem_id", pa.string(), "id of the problem"),
@@ -98,6 +108,20 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("id", pa.string(), "its id, if it had one", True),
         ("why", pa.string(), "short reason, the key of the counts"),
         ("detail", pa.string(), "what exactly was wrong"),
+    ),
+    "findings": _schema(
+        ("dataset", pa.string(), "train, or the name of a benchmark"),
+        ("id", pa.string(), "id of the row"),
+        ("check", pa.string(), "bad_gold, bad_image, duplicate, contamination, ... (see coldstart.audit.checks)"),
+        ("severity", pa.string(), "exclude (a training row that is left out), warning, or note"),
+        ("detail", pa.string(), "what exactly was found"),
+        ("other", pa.string(), "id of the row that it repeats", True),
+        ("benchmark", pa.string(), "benchmark of that row", True),
+    ),
+    "excluded": _schema(
+        ("id", pa.string(), "id of a training problem that no stage may train on"),
+        ("why", pa.string(), "the check that excluded it"),
+        ("detail", pa.string(), "what exactly was found"),
     ),
     "metrics": _schema(
         ("step", pa.int32(), "optimiser step, from 1"),

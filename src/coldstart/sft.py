@@ -2,7 +2,8 @@
 
 Reads SFT rows (kind sft_rows: id, problem_id, question, options, images, completion, prompt_tokens) and a model.
 Writes a model folder in Hugging Face format with metrics.parquet and manifest.json. Killed and started again with the
-same arguments, it goes on from its last complete checkpoint under --work.
+same arguments, it goes on from its last complete checkpoint under --work; started again when it is finished, it gives
+the same model at once (coldstart.reuse).
 
     coldstart sft --config config.yaml --model testbed/student --rows results/filter/seed0/rows.parquet --seed 0 \\
         --work results/work/sft --output results/models/tiny/seed0/sft
@@ -11,7 +12,7 @@ same arguments, it goes on from its last complete checkpoint under --work.
 import argparse
 import sys
 
-from coldstart import provenance
+from coldstart import provenance, reuse
 from coldstart.artifacts import read_rows
 from coldstart.config import load_config
 from coldstart.errors import UserError
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="model to start from: a folder or a hub id")
     parser.add_argument("--rows", required=True, help="SFT rows (Parquet)")
     parser.add_argument("--seed", required=True, type=int, help="run seed: order of the data")
-    parser.add_argument("--work", required=True, help="folder of resumable checkpoints")
+    parser.add_argument("--work", required=True, help="folder of resumable checkpoints and of the finished model")
     parser.add_argument("--output", required=True, help="model folder to write")
 
 
@@ -45,7 +46,10 @@ def run(args: argparse.Namespace) -> None:
     models.quiet()
     source = str(resolve_model(args.model))
     record = provenance.start("sft", config, {"model": source, "rows": args.rows}, args.seed)
-    work = checkpoints.run_folder(args.work, record, "coldstart.sft")
+    data = {"model": reuse.model_hash(source), "rows": reuse.rows_hash(args.rows)}
+    work = checkpoints.run_folder(args.work, record, "coldstart.sft", data, args.output)
+    if output.given(work, args.output):
+        return
     resume = checkpoints.last_complete(work)
     processor, model = models.load_processor(source), models.load_model(source, resume)
     parameters = models.freeze(model, settings["freeze_vision"], settings["freeze_projector"])
@@ -74,8 +78,7 @@ def run(args: argparse.Namespace) -> None:
         "probe": probe,
         "resumed_from": resume.name if resume else None,
     }
-    output.save_final(trainer, args.output, models.stored_dtype(source), record, facts)
-    checkpoints.remove(work)
+    output.save_final(trainer, args.output, models.stored_dtype(source), record, facts, work)
     print(
         f"sft: {steps} steps on {len(rows)} rows, loss {log[0]['loss']:.3g} -> {log[-1]['loss']:.3g} -> {args.output}",
         file=sys.stderr,

@@ -4,7 +4,8 @@ Reads grades (problem_id, sample_index, verdict, finish_reason, completion_token
 benchmark; writes main.csv, main.md and the tidy long.csv. A benchmark's value is the mean over its problems, a
 problem's the mean over its seeds and samples (pass@1), in percent; the average weighs benchmarks equally. Intervals are
 bootstrap intervals clustered by problem (the average's: resampled within each benchmark); deltas are against the
-student's ``base`` arm, with intervals paired by problem.
+student's ``base`` arm, with intervals paired by problem. With ``--judged`` main.csv also has BENCHMARK_judge, the share
+of responses that the judge calls correct.
 
     coldstart tables --config config.yaml --csv main.csv --markdown main.md --long long.csv \\
         --grades tiny/seed0/base/multistep=results/eval/tiny/seed0/base/multistep/grades.parquet ...
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of this stage."""
     parser.add_argument("--config", required=True, help="YAML file or inline JSON; uses arms, seeds and tables")
     parser.add_argument("--grades", required=True, nargs="+", metavar="STUDENT/seedS/ARM/BENCHMARK=FILE")
+    parser.add_argument("--judged", default=[], nargs="*", metavar="STUDENT/seedS/ARM/BENCHMARK=FILE")
     parser.add_argument("--csv", required=True, help="output: the main table")
     parser.add_argument("--markdown", required=True, help="output: the main table to read")
     parser.add_argument("--long", required=True, help="output: every number, a row each")
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
     write_text(
         args.markdown, f"{markdown}\n<!-- config {facts['config_hash'][:12]}, commit {facts['git']['commit']} -->\n"
     )
-    write_text(args.csv, main_csv(long, benchmarks))
+    write_text(args.csv, main_csv(long, benchmarks, judge_shares([parse_source(text) for text in args.judged])))
     print(markdown)
 
 
@@ -221,7 +223,16 @@ def _delta(cells: list[Cell], base: list[Cell], confidence: float) -> dict:
     return {"value": 100 * float(value), "low": 100 * low, "high": 100 * high}
 
 
-def main_csv(long: list[dict], benchmarks: list[str]) -> str:
+def judge_shares(sources: list[Source]) -> dict[tuple[str, str, str], float]:
+    """Percent of the responses that the judge calls correct, by student, arm and benchmark, over all seeds."""
+    verdicts: dict[tuple[str, str, str], list[bool]] = {}
+    for source in sources:
+        said = read_table(source.path, "judged", ["verdict"])["verdict"].to_pylist()
+        verdicts.setdefault((source.student, source.arm, source.benchmark), []).extend(v == "correct" for v in said)
+    return {cell: 100 * sum(said) / len(said) for cell, said in verdicts.items()}
+
+
+def main_csv(long: list[dict], benchmarks: list[str], judged: dict[tuple[str, str, str], float]) -> str:
     """The main table with a column for each number."""
     names = [*benchmarks, AVERAGE]
     header = [
@@ -229,6 +240,7 @@ def main_csv(long: list[dict], benchmarks: list[str]) -> str:
         "arm",
         "seeds",
         *(f"{name}{tail}" for name in names for tail in ("", "_low", "_high", "_n", "_delta")),
+        *(f"{name}_judge" for name in benchmarks if judged),
     ]
     lines = []
     for (student, arm), found in _by_arm(long).items():
@@ -237,7 +249,7 @@ def main_csv(long: list[dict], benchmarks: list[str]) -> str:
             cell, delta = found[name, "accuracy"], found.get((name, "delta"))
             line += [_text(cell["value"]), _text(cell["low"]), _text(cell["high"]), str(cell["n_problems"])]
             line.append(_text(delta["value"]) if delta else "")
-        lines.append(line)
+        lines.append([*line, *(_text(judged[student, arm, name]) for name in benchmarks if judged)])
     return _csv(header, lines)
 
 

@@ -9,8 +9,10 @@ import yaml
 from snakemake.utils import update_config
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+from coldstart import benchmarks
 from coldstart.config import resolve_config, stage_config
 from coldstart.errors import UserError
+from coldstart.folders import SUFFIXES
 from coldstart.hub import HUB_ID
 from coldstart.provenance import code_hash
 
@@ -45,7 +47,10 @@ def resolved(given):
     for place, sources in (("data.train", config["data"]["train"]), ("benchmarks", config["benchmarks"])):
         for name, source in sources.items():
             if source.get("path") and not os.path.exists(source["path"]):
-                stop(f"{files}: {place}.{name}: {source['path']}: no such file or folder; see also data_root")
+                stop(
+                    f"{files}: {place}.{name}: {source['path']}: no such file or folder; see also data_root, or "
+                    "leave 'path' out and run `coldstart fetch` where there is network"
+                )
     return config
 
 
@@ -113,9 +118,25 @@ def teacher_files(wildcards):
 
 
 def source_files(sources):
-    """The local files that data sources read; testbed recipes and hub data sets have none."""
+    """The local files that data sources may read, a folder's of any split; testbed recipes and hub data sets have none."""
     paths = [Path(source["path"]) for source in sources.values() if source.get("path")]
-    return [str(file) for path in paths for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
+    tables = (*SUFFIXES, ".arrow", ".json")
+    return [
+        str(file)
+        for path in paths
+        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
+        if file.suffix in tables or not path.is_dir()
+    ]
+
+
+def code_of(module, sources):
+    """The hash of a stage's code and of the benchmarks' modules that these sources need."""
+    known = sorted({source["format"] for source in sources.values()} & set(benchmarks.names()))
+    return " ".join(map(code_hash, [module, *(f"coldstart.benchmarks.{name}" for name in known)]))
+
+
+def benchmark_code(wildcards):
+    return code_of("coldstart.data", {wildcards.benchmark: config["benchmarks"][wildcards.benchmark]})
 
 
 def train_source(wildcards):
@@ -161,3 +182,8 @@ def cells(pattern):
         arm=config["arms"],
         benchmark=config["benchmarks"],
     )
+
+
+def judged_cells(pattern):
+    """The same where the config has a judge, else nothing."""
+    return cells(pattern) if config["judge"] else []

@@ -20,7 +20,7 @@ rule import_train:
     params:
         config=config_of("data", "train"),
         processor=processor,
-        code=code_hash("coldstart.data"),
+        code=code_of("coldstart.data", config["data"]["train"]),
     message:
         "data: importing the training problems"
     shell:
@@ -52,7 +52,7 @@ rule import_benchmark:
     params:
         config=config_of("data", "benchmarks.{benchmark}"),
         processor=processor,
-        code=code_hash("coldstart.data"),
+        code=benchmark_code,
     message:
         "data: importing benchmark {wildcards.benchmark}"
     shell:
@@ -62,9 +62,11 @@ rule import_benchmark:
         """
 
 
-# Every gold must grade as correct against itself, and no benchmark problem may be among the training problems. By its
-# priority it comes before whatever costs more. It is no input of that: a new audit is no reason to train anew, and
-# behind an ancient() input that is itself made anew Snakemake overlooks what else has changed.
+# Golds, images, duplicates, and what stands in a benchmark. Its list of excluded rows is an input of distill and grpo,
+# so that no target can be made around the audit. A benchmark that is added makes the list anew, and Snakemake then
+# reruns these jobs whatever is in it (ancient() would hide other changes). That costs seconds: stages that cost GPU-days
+# keep their finished result under a hash of what determines it (src/coldstart/reuse.py), and give it again if the list
+# holds the same rows of theirs.
 rule audit:
     input:
         train="results/data/train/problems.parquet",
@@ -73,7 +75,9 @@ rule audit:
             name=config["benchmarks"],
         ),
     output:
-        summary="results/audit/summary.json",
+        report="results/audit/report.md",
+        findings="results/audit/findings.parquet",
+        excluded="results/audit/excluded.parquet",
     log:
         "results/logs/audit.log",
     benchmark:
@@ -83,7 +87,7 @@ rule audit:
         image("light")
     threads: config["grading"]["workers"]
     resources:
-        mem_mb=4000,
+        mem_mb=6000,
         runtime=60,
     params:
         config=config_of("audit"),
@@ -91,11 +95,12 @@ rule audit:
             "--benchmark {name}=results/data/benchmarks/{name}/problems.parquet",
             name=config["benchmarks"],
         ),
+        folder=subpath(output.report, parent=True),
         code=code_hash("coldstart.audit"),
     message:
-        "audit: checking golds and the overlap of training set and benchmarks"
+        "audit: checking golds, images, duplicates and contamination"
     shell:
         """
         coldstart audit --config {params.config:q} --train {input.train} {params.benchmarks} \
-            --output {output.summary} 2>&1 | tee {log}
+            --output {params.folder} 2>&1 | tee {log}
         """

@@ -2,6 +2,7 @@
 rule distill:
     input:
         problems="results/data/train/problems.parquet",
+        excluded="results/audit/excluded.parquet",
         teacher=teacher_files,
     output:
         responses="results/distill/seed{seed}/{scatteritem}.parquet",
@@ -25,8 +26,8 @@ rule distill:
         "distill: teacher's samples, seed {wildcards.seed}, shard {wildcards.scatteritem}"
     shell:
         """
-        coldstart distill --config {params.config:q} --problems {input.problems} --model {params.teacher:q} \
-            --seed {wildcards.seed} --shard {wildcards.scatteritem} --work {params.work} \
+        coldstart distill --config {params.config:q} --problems {input.problems} --excluded {input.excluded} \
+            --model {params.teacher:q} --seed {wildcards.seed} --shard {wildcards.scatteritem} --work {params.work} \
             --responses {output.responses} 2>&1 | tee {log}
         """
 

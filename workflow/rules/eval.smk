@@ -73,8 +73,9 @@ rule score:
 # The result table: a row per student and arm, a column per benchmark. There is none without an audit that passed.
 rule tables:
     input:
-        audit="results/audit/summary.json",
+        audit="results/audit/report.md",
         grades=cells("results/eval/{student}/seed{seed}/{arm}/{benchmark}/grades.parquet"),
+        judged=judged_cells("results/eval/{student}/seed{seed}/{arm}/{benchmark}/judged.parquet"),
     output:
         csv="results/tables/main.csv",
         markdown="results/tables/main.md",
@@ -94,11 +95,126 @@ rule tables:
         grades=cells(
             "{student}/seed{seed}/{arm}/{benchmark}=results/eval/{student}/seed{seed}/{arm}/{benchmark}/grades.parquet"
         ),
+        judged=judged_cells(
+            "{student}/seed{seed}/{arm}/{benchmark}=results/eval/{student}/seed{seed}/{arm}/{benchmark}/judged.parquet"
+        ),
         code=code_hash("coldstart.tables"),
     message:
         "tables: aggregating the grades"
     shell:
         """
-        coldstart tables --config {params.config:q} --grades {params.grades:q} --csv {output.csv} \
-            --markdown {output.markdown} --long {output.long} 2>&1 | tee {log}
+        coldstart tables --config {params.config:q} --grades {params.grades:q} --judged {params.judged:q} \
+            --csv {output.csv} --markdown {output.markdown} --long {output.long} 2>&1 | tee {log}
+        """
+
+
+# Beside it, every benchmark's own scores: by subject, level, problem version, ...
+rule breakdowns:
+    input:
+        problems=expand(
+            "results/data/benchmarks/{name}/problems.parquet",
+            name=config["benchmarks"],
+        ),
+        grades=cells("results/eval/{student}/seed{seed}/{arm}/{benchmark}/grades.parquet"),
+    output:
+        csv="results/tables/breakdowns.csv",
+    log:
+        "results/logs/breakdowns.log",
+    benchmark:
+        "results/benchmarks/breakdowns.tsv"
+    container:
+        image("light")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        config=config_of("breakdowns"),
+        problems=expand(
+            "{name}=results/data/benchmarks/{name}/problems.parquet",
+            name=config["benchmarks"],
+        ),
+        grades=cells(
+            "{student}/seed{seed}/{arm}/{benchmark}=results/eval/{student}/seed{seed}/{arm}/{benchmark}/grades.parquet"
+        ),
+        code=code_of("coldstart.breakdowns", config["benchmarks"]),
+    message:
+        "breakdowns: the official scores of every benchmark"
+    shell:
+        """
+        coldstart breakdowns --config {params.config:q} --problems {params.problems:q} --grades {params.grades:q} \
+            --output {output.csv} 2>&1 | tee {log}
+        """
+
+
+# The optional second opinion, beside the rules. A judge at an endpoint needs no GPU here.
+rule judge:
+    input:
+        problems="results/data/benchmarks/{benchmark}/problems.parquet",
+        responses="results/eval/{student}/seed{seed}/{arm}/{benchmark}/responses.parquet",
+    output:
+        judged="results/eval/{student}/seed{seed}/{arm}/{benchmark}/judged.parquet",
+    log:
+        "results/logs/judge/{student}/seed{seed}/{arm}/{benchmark}.log",
+    benchmark:
+        "results/benchmarks/judge/{student}/seed{seed}/{arm}/{benchmark}.tsv"
+    container:
+        image("light" if (config["judge"] or {}).get("base_url") else "gpu")
+    threads: 16
+    resources:
+        mem_mb=7000,
+        runtime=720,
+        gpu=0,
+    params:
+        config=config_of("judge"),
+        work="results/work/judge/{student}/seed{seed}/{arm}/{benchmark}",
+        code=code_hash("coldstart.judge"),
+    message:
+        "judge: {wildcards.student}, seed {wildcards.seed}, arm {wildcards.arm}, {wildcards.benchmark}"
+    shell:
+        """
+        coldstart judge --config {params.config:q} --problems {input.problems} --responses {input.responses} \
+            --work {params.work} --judged {output.judged} 2>&1 | tee {log}
+        """
+
+
+# Where judge and rules differ, for a person to read.
+rule judge_report:
+    input:
+        problems=expand(
+            "results/data/benchmarks/{name}/problems.parquet",
+            name=config["benchmarks"],
+        ),
+        grades=cells("results/eval/{student}/seed{seed}/{arm}/{benchmark}/grades.parquet"),
+        judged=judged_cells("results/eval/{student}/seed{seed}/{arm}/{benchmark}/judged.parquet"),
+    output:
+        csv="results/tables/judge_disagreements.csv",
+    log:
+        "results/logs/judge_report.log",
+    benchmark:
+        "results/benchmarks/judge_report.tsv"
+    container:
+        image("light")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        problems=expand(
+            "{name}=results/data/benchmarks/{name}/problems.parquet",
+            name=config["benchmarks"],
+        ),
+        grades=cells(
+            "{student}/seed{seed}/{arm}/{benchmark}=results/eval/{student}/seed{seed}/{arm}/{benchmark}/grades.parquet"
+        ),
+        judged=judged_cells(
+            "{student}/seed{seed}/{arm}/{benchmark}=results/eval/{student}/seed{seed}/{arm}/{benchmark}/judged.parquet"
+        ),
+        code=code_hash("coldstart.judge_report"),
+    message:
+        "judge report: where judge and rules differ"
+    shell:
+        """
+        coldstart judge-report --problems {params.problems:q} --grades {params.grades:q} --judged {params.judged:q} \
+            --output {output.csv} 2>&1 | tee {log}
         """

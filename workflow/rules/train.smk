@@ -1,5 +1,5 @@
-# Checkpoints live under results/work, which Snakemake does not own, so that a killed training goes on where it was;
-# only the finished model is an output.
+# Checkpoints live under results/work, which Snakemake does not own, so that a killed training goes on where it was. The
+# finished model is an output, and stays there too (hard links): a job that is run again with the same content gives it.
 
 
 # Fine-tune on the kept traces.
@@ -41,6 +41,7 @@ rule grpo:
     input:
         model=parent_files,
         problems="results/data/train/problems.parquet",
+        excluded="results/audit/excluded.parquet",
     output:
         model=directory("results/models/{student}/seed{seed}/{arm}"),
     log:
@@ -66,5 +67,5 @@ rule grpo:
     shell:
         """
         coldstart grpo --config {params.config:q} --model {params.model:q} --problems {input.problems} \
-            --seed {wildcards.seed} --work {params.work} --output {output.model} 2>&1 | tee {log}
+            --excluded {input.excluded} --seed {wildcards.seed} --work {params.work} --output {output.model} 2>&1 | tee {log}
         """

@@ -20,7 +20,8 @@ from coldstart.generation import Engine, Request, Sampling, sample_seed
 from coldstart.lengths import load_meter
 from coldstart.progress import Progress
 from coldstart.prompts import decode_images, render
-from coldstart.provenance import code_hash, path_hash, text_hash
+from coldstart.provenance import code_hash, text_hash
+from coldstart.reuse import link, model_hash
 
 COLUMNS = ["id", "question", "options", "images", "prompt_tokens", "image_tokens"]
 READ_AHEAD = 16  # problems with their images that are in memory beside the current batch
@@ -42,7 +43,7 @@ class Job:
     def key(self) -> str:
         """Hash of the job, the model's content and the generating code included; batch size does not belong to it."""
         facts = {
-            "model": path_hash(self.model),
+            "model": model_hash(self.model),
             "engine": {name: value for name, value in self.engine.items() if name != "batch_size"},
             "prompt": self.prompt,
             "sampling": asdict(self.sampling),
@@ -131,9 +132,17 @@ def remove_parts(parts: list[Path]) -> None:
 
 
 def copy_artifact(source: Path, target: Path) -> None:
-    """Copy a finished artifact, atomically."""
+    """Put a finished artifact at its place as well, atomically; the disk holds it once."""
     with atomic_path(target) as temporary:
-        temporary.write_bytes(source.read_bytes())
+        link(source, temporary)
+
+
+def asked_hash(path: Path, wanted: set[str], job: Job) -> str:
+    """Hash of what the ``wanted`` problems of a file ask and show, in their order; not of the file around them."""
+    meter, digest = load_meter(job.model), hashlib.sha256()
+    for batch in _batches(path, wanted, READ_AHEAD):
+        digest.update(_batch_key("", batch, [render(meter, problem, job.prompt) for problem in batch]).encode())
+    return digest.hexdigest()
 
 
 def _batches(path: Path, wanted: set[str], size: int) -> Iterator[list[dict]]:

@@ -5,7 +5,9 @@ would be expanded a second time. On a CPU the engine runs in this process, eager
 """
 
 import gc
+import logging
 import os
+import warnings
 
 from coldstart.generation import Completion, Request, Sampling, check_lengths
 from coldstart.hub import resolve_model
@@ -32,6 +34,7 @@ class VllmEngine:
             tensor_parallel_size=engine_config["tensor_parallel"],
             gpu_memory_utilization=engine_config["gpu_memory_utilization"],
             enforce_eager=on_cpu,
+            use_tqdm_on_load=False,
             **(_whole_prompts(max_model_len) if on_cpu else {}),
         )
         self._tokenizer = self._llm.get_tokenizer()
@@ -104,6 +107,9 @@ def _prepare_environment(cpu_kv_cache_gb: int) -> bool:
         wanted["VLLM_CPU_KVCACHE_SPACE"] = str(cpu_kv_cache_gb)
         wanted["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
         wanted["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+        # looks for CUDA's compiler on import, although nothing is compiled here
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"vllm\.")
     return on_cpu

@@ -11,22 +11,28 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from coldstart import benchmarks
 from coldstart.errors import UserError
-from coldstart.sources import columns, mathvision, wemath
+from coldstart.sources import columns
 from coldstart.sources.rows import Drop, RowError
-
-ADAPTERS: dict[str, tuple[list[str], Callable[[dict], dict]]] = {
-    "mathvision": (mathvision.COLUMNS, mathvision.to_problem),
-    "wemath": (wemath.COLUMNS, wemath.to_problem),
-    "problems": (columns.PROBLEM_COLUMNS, columns.from_problem),
-}
-
 
 Rows = Iterator[tuple[int, dict | Drop]]
 
 
+def located(source: dict, place: str) -> dict:
+    """The source with its benchmark's defaults, and a Hub data set as the folder its files were fetched into."""
+    source = benchmarks.with_defaults(source)
+    if source.get("hub"):
+        from coldstart.sources.hub import snapshot
+
+        folder = snapshot(source, place)
+        if folder is not None:
+            return {**source, "path": str(folder)}
+    return source
+
+
 def read_source(name: str, source: dict, place: str) -> tuple[Path | None, Rows]:
-    """(folder that image paths are relative to, rows) of a source; ``place`` is its key in the config."""
+    """(folder that image paths are relative to, rows) of a ``located`` source; ``place`` is its key in the config."""
     if source.get("testbed"):
         from coldstart.testbed.world import problems
 
@@ -39,7 +45,7 @@ def read_source(name: str, source: dict, place: str) -> tuple[Path | None, Rows]
         needed, adapt = columns.mapping(source)
         keys = {column: f"{place}.columns.{field}" for field, column in source["columns"].items() if column}
     else:
-        needed, adapt = ADAPTERS[source["format"]]
+        needed, adapt = _adapter(source["format"])
         keys = dict.fromkeys(needed, f"{place}.format")
     if not found:
         raise UserError(f"{source.get('path') or source.get('hub')}: this source has no rows (from {place})")
@@ -52,13 +58,21 @@ def read_source(name: str, source: dict, place: str) -> tuple[Path | None, Rows]
     return folder, _adapted(islice(rows, source["limit"]), adapt)
 
 
+def _adapter(kind: str) -> tuple[list[str], Callable[[dict], dict]]:
+    """(columns that must exist, function from a row to problem fields) of a format other than 'columns'."""
+    if kind == "problems":
+        return columns.PROBLEM_COLUMNS, columns.from_problem
+    module = benchmarks.load(kind)
+    return module.COLUMNS, module.to_problem
+
+
 def _open(source: dict, place: str) -> tuple[Path | None, list[str], Rows]:
     """(folder of image paths, columns, rows) of a local or a hub source."""
     if source.get("path"):
         from coldstart.sources.files import open_files
 
         path = Path(source["path"]).expanduser()
-        return path if path.is_dir() else path.parent, *open_files(path, place)
+        return path if path.is_dir() else path.parent, *open_files(path, place, source["config"], source["split"])
     from coldstart.sources.hub import open_hub
 
     return None, *open_hub(source, place)

@@ -4,6 +4,7 @@ from coldstart.sources.rows import text
 text({"question": 5}, "question")   # RowError: wrong_type
 """
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -93,3 +94,15 @@ def gold_type(answer: str) -> str:
 def _shown(value: object) -> str:
     shown = repr(value)
     return f"{type(value).__name__} {shown if len(shown) <= 40 else shown[:37] + '...'}"
+
+
+def mapping(value: object, column: str) -> dict:
+    """A struct column, or the same as JSON text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise RowError("wrong_type", f"column '{column}' holds no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise RowError("wrong_type", f"column '{column}' holds {_shown(value)}, not a mapping")
+    return value

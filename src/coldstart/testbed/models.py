@@ -8,7 +8,8 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coldstart.testbed.world import FAMILIES, drill, sample, solution, with_options
+from coldstart.testbed.questions import FAMILIES, solution
+from coldstart.testbed.world import drill, sample, with_options
 
 if TYPE_CHECKING:
     from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor

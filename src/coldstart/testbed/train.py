@@ -4,7 +4,8 @@ Reads nothing; writes a model folder (weights, tokenizer, processor) with ``mani
 Examples are drawn endlessly from the training split. First it learns to see and to reckon: descriptions of cut-outs,
 from one cell up (whole scenes alone leave it on a plateau for a thousand steps), and text-only drills. Then it learns
 to answer: descriptions, drills, and answers in three habits (direct, terse, careful) in the shares of ``RECIPES``.
-The student mostly blurts out an answer and has seen no family ``ood``; the teacher works in steps and knows all.
+The student blurts out an answer and has seen no family ``ood``; the teacher works in steps, mostly tersely, and knows
+all.
 
     coldstart testbed-train --role student --output testbed/student
 """
@@ -12,26 +13,18 @@ The student mostly blurts out an answer and has seen no family ``ood``; the teac
 import argparse
 import json
 import random
-import shutil
 import time
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coldstart import provenance
 from coldstart.progress import Progress
 from coldstart.testbed.models import build_model, build_processor, load_model
-from coldstart.testbed.world import (
-    FAMILIES,
-    Scene,
-    drill,
-    sample,
-    sample_scene,
-    sample_small_scene,
-    solution,
-    with_options,
-)
+from coldstart.testbed.questions import FAMILIES, solution
+from coldstart.testbed.scenes import Scene, sample_scene, sample_small_scene
+from coldstart.testbed.world import drill, sample, with_options
+from coldstart.training.output import new_folder, write_manifest
 
 if TYPE_CHECKING:
     import torch
@@ -41,13 +34,13 @@ RECIPES: dict[str, dict] = {
         "families": ["perception", "multistep", "choice"],
         "see_steps": 2400,
         "answer_steps": 3100,
-        "shares": {"caption": 0.22, "drill": 0.25, "direct": 0.46, "terse": 0.03, "careful": 0.04},
+        "shares": {"caption": 0.30, "drill": 0.45, "direct": 0.20, "careful": 0.05},
     },
     "teacher": {
         "families": list(FAMILIES),
         "see_steps": 2400,
         "answer_steps": 4600,
-        "shares": {"caption": 0.10, "drill": 0.20, "terse": 0.25, "careful": 0.45},
+        "shares": {"caption": 0.10, "drill": 0.20, "terse": 0.45, "careful": 0.25},
     },
 }
 SEE_SHARES = {"cutout": 0.5, "drill": 0.5}
@@ -196,11 +189,8 @@ def measure(model, processor, number: int) -> dict[str, dict]:
 
 def _save(model, processor, output: Path, record: dict) -> None:
     """Save under a temporary name, the manifest last, and rename."""
-    temporary = next(p for p in (output.with_name(f".{output.name}.tmp-{i}") for i in count()) if not p.exists())
-    model.save_pretrained(temporary)
-    processor.save_pretrained(temporary)
-    (temporary / "manifest.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    if output.exists():
-        shutil.rmtree(output)
-    temporary.rename(output)
+    with new_folder(output) as temporary:
+        model.save_pretrained(temporary)
+        processor.save_pretrained(temporary)
+        write_manifest(temporary, record)
     print(f"{output}: saved after {record['wall_seconds']:.0f} s, {time.strftime('%Y-%m-%d')}", flush=True)

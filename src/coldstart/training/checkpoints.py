@@ -1,6 +1,7 @@
 """Resumable checkpoints: a folder named by what determines the training, and a marker in each complete checkpoint.
 
 WORK/<hash>/checkpoint-<step>/ is what transformers' Trainer saves (weights, optimiser, schedule, random state, log).
+When the training is finished, only its model stays there (coldstart.reuse).
 ``complete.json`` is written into it last and lists every file with its size: a checkpoint without it, or whose files
 differ from it, was cut off while being written and is removed.
 
@@ -14,28 +15,26 @@ from pathlib import Path
 
 from transformers import Trainer, TrainerCallback
 
-from coldstart import provenance
-from coldstart.errors import UserError
+from coldstart import provenance, reuse
 
 MARKER = "complete.json"
 KEEP = 2
 
 
-def run_folder(work: str | Path, record: dict, module: str) -> Path:
-    """The folder of this very training: same config, inputs, seed, code and packages give the same name."""
-    determinants = {
-        "config": record["config_hash"],
-        "inputs": {name: entry["sha256"] for name, entry in record["inputs"].items()},
-        "seed": record["seed"],
-        "code": provenance.code_hash(module),
-        "packages": provenance.package_versions(),
-    }
-    folder = Path(work) / provenance.text_hash(json.dumps(determinants, sort_keys=True))[:16]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--work {work}: cannot be used as a folder ({error.strerror})") from error
-    return folder
+def run_folder(work: str | Path, record: dict, module: str, data: dict, output: str | Path) -> Path:
+    """The folder of this very training: same config, ``data``, seed, code and packages give the same name.
+
+    ``data`` says what is learnt from which model by content (reuse.rows_hash, reuse.model_hash): a file that was made
+    anew with the same rows in it trains the same model.
+    """
+    name = reuse.key(
+        config=record["config_hash"],
+        data=data,
+        seed=record["seed"],
+        code=provenance.code_hash(module),
+        packages=provenance.package_versions(),
+    )
+    return reuse.open_folder(work, name, output)
 
 
 def last_complete(folder: str | Path) -> Path | None:
@@ -71,13 +70,6 @@ def mark_complete(checkpoint: Path) -> None:
     temporary = checkpoint / f".{MARKER}.tmp"
     temporary.write_text(json.dumps(sizes, indent=1), encoding="utf-8")
     os.replace(temporary, checkpoint / MARKER)
-
-
-def remove(folder: Path) -> None:
-    """Remove a finished training's folder, and the work folder around it if nothing else is in it."""
-    shutil.rmtree(folder)
-    if not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
 
 
 class OwnWeights(Trainer):

@@ -9,9 +9,11 @@ Written: config.json, model*.safetensors, tokenizer and processor files, generat
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from coldstart import provenance
+from coldstart import provenance, reuse
 from coldstart.artifacts import write_rows
 from coldstart.errors import UserError
 
@@ -37,33 +39,46 @@ def metric_rows(log_history: list[dict]) -> list[dict]:
     ]
 
 
-def save_final(trainer, output: str | Path, dtype: str | None, record: dict, facts: dict) -> None:
-    """Save a trainer's model with everything it needs to be loaded, and rename the folder to ``output``."""
+def given(work: Path, output: str | Path) -> bool:
+    """Whether this very training was finished before; the first of several processes then gives its model again."""
+    first = os.environ.get("RANK", "0") == "0"
+    return reuse.give(work, output) if first else reuse.kept(work)
+
+
+def save_final(trainer, output: str | Path, dtype: str | None, record: dict, facts: dict, work: Path) -> None:
+    """Save a trainer's model with all it needs to be loaded, rename the folder to ``output``, keep it in ``work``."""
     import torch
 
-    output = Path(output)
-    temporary = output.with_name(f".{output.name}.tmp")
+    if dtype is not None:
+        trainer.model.to(getattr(torch, dtype))
     main = trainer.is_world_process_zero()
-    if main:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        if temporary.exists():
-            shutil.rmtree(temporary)
-    trainer.accelerator.wait_for_everyone()
-    try:
-        if dtype is not None:
-            trainer.model.to(getattr(torch, dtype))
+    with new_folder(Path(output)) if main else nullcontext(_temporary(Path(output))) as temporary:
+        trainer.accelerator.wait_for_everyone()
         trainer.save_model(str(temporary))
-        if not main:
-            return
-        (temporary / "training_args.bin").unlink()  # a pickle: nothing that loads the model needs it
-        done = provenance.finish(record, **facts)
-        write_rows(temporary / "metrics.parquet", "metrics", metric_rows(trainer.state.log_history), done)
-        _write_synced(temporary / MANIFEST, json.dumps(done, indent=1, sort_keys=True))
+        if main:
+            (temporary / "training_args.bin").unlink()  # a pickle: nothing that loads the model needs it
+            done = provenance.finish(record, **facts)
+            write_rows(temporary / "metrics.parquet", "metrics", metric_rows(trainer.state.log_history), done)
+            write_manifest(temporary, done)
+    if main:
+        reuse.keep(work, output)
+
+
+@contextmanager
+def new_folder(output: Path) -> Iterator[Path]:
+    """A temporary folder beside ``output`` that takes its place when the block ends, and goes if the block fails."""
+    temporary = _temporary(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if temporary.exists():
+        shutil.rmtree(temporary)
+    temporary.mkdir()
+    try:
+        yield temporary
         if output.exists():
             shutil.rmtree(output)
         os.replace(temporary, output)
     finally:
-        if main and temporary.exists():
+        if temporary.exists():
             shutil.rmtree(temporary)
 
 
@@ -75,8 +90,13 @@ def read_manifest(folder: str | Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _write_synced(path: Path, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+def write_manifest(folder: Path, record: dict) -> None:
+    """Write a finished provenance record, the last file of a model folder, through to the disk."""
+    with open(folder / MANIFEST, "w", encoding="utf-8") as file:
+        file.write(json.dumps(record, indent=1, sort_keys=True) + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def _temporary(output: Path) -> Path:
+    return output.with_name(f".{output.name}.tmp")
