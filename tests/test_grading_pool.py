@@ -140,7 +140,7 @@ def test_an_interrupted_call_leaves_nothing_for_the_next(monkeypatch):
     class Interrupted(Exception):
         pass
 
-    def interrupt(pool):
+    def interrupt(pool, limit):
         raise Interrupted
 
     with GradingPool(5.0, 1) as grading:

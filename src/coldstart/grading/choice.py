@@ -8,7 +8,7 @@ Never a guess: two letters, a letter whose option says something else, or a text
 
 import re
 
-from coldstart.grading import symbolic, units
+from coldstart.grading import formulas, symbolic, units
 from coldstart.grading.normalise import is_prose, latex_key, parse_number, plain, text_key
 from coldstart.grading.spec import Spec, Verdict
 
@@ -35,10 +35,11 @@ def choice_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict | Non
         ]
         if not open_options:
             return Verdict("unparseable_answer", text, "equals none of the options")
-        if not use_symbolic:
-            return None
         wanted = _formula(text)
-        equal = [n for n, option in open_options if symbolic.equal(_formula(plain(option)), wanted) == "equal"]
+        outcomes = {n: formulas.same(_formula(plain(option)), wanted, use_symbolic) for n, option in open_options}
+        if None in outcomes.values():
+            return None
+        equal = [n for n, outcome in outcomes.items() if outcome == "equal"]
         if len(equal) != 1:
             return Verdict("unparseable_answer", text, f"equals {len(equal)} of the options")
         letter = chr(ord("A") + equal[0])

@@ -12,9 +12,11 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from coldstart.grading import units
 
+REMEMBERED = 500  # characters of a text whose plain form is kept: options, golds and answers come again and again
 MAX_EXPONENT = 300  # 1e300 is a number, 1e999999999 is an attack
 
 _CHARACTERS: dict[int, str | None] = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}  # full-width forms
@@ -75,6 +77,15 @@ def sanitise(text: str) -> str:
 
 def plain(text: str) -> str:
     """The text without LaTeX and Markdown decoration; applying it twice changes nothing more."""
+    return _plain(text) if len(text) > REMEMBERED else _plain_once(text)
+
+
+@lru_cache(maxsize=65536)
+def _plain_once(text: str) -> str:
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
     text = sanitise(text)
     if text.isalnum():
         return text
@@ -88,6 +99,7 @@ def plain(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=8192)
 def text_key(text: str) -> str:
     """What two texts must share to be the same: no case, articles, punctuation or spacing."""
     for _ in range(10):  # what is taken away may lay open more of the same
@@ -105,6 +117,7 @@ def _words(text: str) -> str:
     return " ".join(kept) or text
 
 
+@lru_cache(maxsize=8192)
 def latex_key(text: str) -> str:
     """What two formulas must share to be the same letter by letter."""
     text = re.sub(r"\\(?:times|cdot|ast)(?![a-zA-Z])", "*", plain(text))
@@ -143,6 +156,7 @@ _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9,
 _SCALE = re.compile(rf"^\s*({'|'.join(_SCALES)})\b", re.IGNORECASE)
 
 
+@lru_cache(maxsize=8192)
 def parse_number(text: str) -> Number | None:
     """The number that ``text`` states and nothing else but a unit; None for anything longer, vaguer or symbolic."""
     side = last_side(plain(text))

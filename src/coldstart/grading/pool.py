@@ -32,6 +32,7 @@ from coldstart.progress import Progress
 START_LIMIT = 120.0  # seconds a worker may take to import math-verify
 STARVED = 10  # a worker that a busy machine gives no processor may take this many times its limit
 MAX_KNOWN = 200_000  # verdicts kept over a long training run
+LOOK_EVERY = 16  # rows that are read between two looks at the workers
 MAX_STARTS = 3  # a worker that never gets ready this often is a broken installation, not a bad row
 
 Key = tuple[Spec, Extraction]
@@ -68,58 +69,60 @@ class GradingPool:
         """Grade (problem, response) pairs, in their order."""
         grades: list[Grade | None] = []
         waiting: dict[Key, list[int]] = {}
+        queue: deque[Key] = deque()
         specs: dict[int, tuple[dict, Spec]] = {}  # by identity: many responses share one problem
-        for number, (problem, response) in enumerate(pairs):
-            if id(problem) not in specs:
-                specs[id(problem)] = (problem, make_spec(problem))
-            spec = specs[id(problem)][1]
-            found = find_answer(spec, problem, response)
-            result = compare(spec, found, use_symbolic=False)
-            if result is None:
-                result = self._known.get((spec, found))
-            if result is None:
-                waiting.setdefault((spec, found), []).append(number)
-            elif progress:
-                progress.advance()
-            grades.append(result)
         if len(self._known) > MAX_KNOWN:
             self._known.clear()
-        for key, result in self._ask(list(waiting)):
-            self._known[key] = result
-            for number in waiting[key]:
-                grades[number] = result
-            if progress:
-                progress.advance(len(waiting[key]))
+
+        def settle(answers: list[tuple[Key, Grade]]) -> None:
+            for key, result in answers:
+                self._known[key] = result
+                rows = waiting.pop(key)
+                for number in rows:
+                    grades[number] = result
+                if progress:
+                    progress.advance(len(rows))
+
+        try:
+            for number, (problem, response) in enumerate(pairs):
+                if id(problem) not in specs:
+                    specs[id(problem)] = (problem, make_spec(problem))
+                spec = specs[id(problem)][1]
+                found = find_answer(spec, problem, response)
+                result = compare(spec, found, use_symbolic=False) or self._known.get((spec, found))
+                if result is None:
+                    if (spec, found) not in waiting:
+                        queue.append((spec, found))
+                    waiting.setdefault((spec, found), []).append(number)
+                elif progress:
+                    progress.advance()
+                grades.append(result)
+                if waiting and number % LOOK_EVERY == 0:
+                    settle(self._work(queue, len(waiting), wait=False))
+            while waiting:
+                settle(self._work(queue, len(waiting), wait=True))
+        finally:
+            if waiting:  # interrupted: an answer that is still to come must not meet the next call
+                self.close()
         return [result for result in grades if result is not None]
 
-    def _ask(self, keys: list[Key]) -> Iterable[tuple[Key, Grade]]:
-        """Have the workers judge ``keys``; yields each with its grade as it comes."""
-        queue = deque(keys)
-        wanted = min(self.workers, len(queue))
-        while len(self._workers) < wanted:
+    def _work(self, queue: deque[Key], questions: int, wait: bool) -> list[tuple[Key, Grade]]:
+        """Give idle workers what is in the queue; returns what has been answered, waiting for the next if asked to."""
+        while len(self._workers) < min(self.workers, questions):
             self._workers.append(_Worker(self.timeout))
-        open_rows = len(queue)
-        try:
-            while open_rows:
-                for worker in self._workers:
-                    if queue and worker.ready and worker.key is None and worker.give(queue[0]):
-                        queue.popleft()  # else it died while idle, which shows below
-                for worker in self._wait():
-                    key, result = worker.collect()
-                    if key is not None and result is not None:
-                        open_rows -= 1
-                        yield key, result
-        finally:
-            if open_rows:  # interrupted: an answer that is still to come must not meet the next call
-                self.close()
+        for worker in self._workers:
+            if queue and worker.ready and worker.key is None and worker.give(queue[0]):
+                queue.popleft()  # else it died while idle, which shows below
+        collected = [worker.collect() for worker in self._wait(None if wait else 0.0)]
+        return [(key, result) for key, result in collected if key is not None and result is not None]
 
-    def _wait(self) -> list["_Worker"]:
-        """Workers that have something to tell: an answer, their death, or a passed deadline."""
+    def _wait(self, limit: float | None) -> list["_Worker"]:
+        """Workers that have something to tell: an answer, their death, or a passed deadline; ``limit`` in seconds."""
         with selectors.DefaultSelector() as selector:
             for worker in self._workers:
                 selector.register(worker.output, selectors.EVENT_READ, worker)
             pause = max(min(worker.deadline for worker in self._workers) - time.monotonic(), 0.0)
-            told = [key.data for key, _ in selector.select(min(pause, 3600.0))]
+            told = [key.data for key, _ in selector.select(min(pause, 3600.0) if limit is None else limit)]
         now = time.monotonic()
         return told + [worker for worker in self._workers if worker.deadline <= now and worker not in told]
 

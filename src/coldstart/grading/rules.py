@@ -16,7 +16,7 @@ Percent: "25%" and "25" agree where the gold or the unit has the sign or the que
 import re
 from fractions import Fraction
 
-from coldstart.grading import symbolic, units
+from coldstart.grading import formulas, symbolic, units
 from coldstart.grading.choice import choice_rule, gold_letter
 from coldstart.grading.normalise import Number, is_prose, latex_key, parse_number, plain, text_key
 from coldstart.grading.spec import Spec, Verdict
@@ -88,11 +88,12 @@ def number_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict | Non
         return _judge(spec, gold, value, normalised)
     if is_prose(text) or symbolic.obstacle(text) or _NO_ONE_NUMBER.search(text) or not _NUMERIC.search(text):
         return Verdict("unparseable_answer", text, "not one number")
-    if not use_symbolic:
-        return None
     if spec.answer_type == "integer":
-        return _symbolic(spec.answer, text)
-    found = symbolic.value(units.strip(text))
+        return _formulas(spec.answer, text, use_symbolic)
+    found = formulas.value(units.strip(text))
+    if found is None and not use_symbolic:
+        return None
+    found = symbolic.value(units.strip(text)) if found is None else found
     if found is None:
         return Verdict("unparseable_answer", text, "not one number")
     return _judge(spec, gold, Fraction(found), f"{found:.10g}")
@@ -129,7 +130,7 @@ def expression_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict |
         return Verdict("unparseable_answer", text, "empty")
     if (_BASE.search(gold_text) is None) != (_BASE.search(text) is None):
         return Verdict("wrong", text, "another number base")  # math-verify drops the base
-    return _symbolic(units.strip(gold_text), text) if use_symbolic else None
+    return _formulas(units.strip(gold_text), text, use_symbolic)
 
 
 def list_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict | None:
@@ -220,13 +221,15 @@ def _percent_value(gold: Number, number: Number, spec: Spec) -> Fraction | None:
     return number.value
 
 
-def _symbolic(gold: str, text: str) -> Verdict:
-    outcome = symbolic.equal(gold, text)
+def _formulas(gold: str, text: str, use_symbolic: bool) -> Verdict | None:
+    outcome = formulas.same(gold, text, use_symbolic)
+    if outcome is None:
+        return None
     if outcome == "gold":
         return Verdict("unparseable_gold", text, f"math-verify cannot parse the gold {gold!r}")
     if outcome == "answer":
         return Verdict("unparseable_answer", text, "math-verify cannot parse the answer")
-    return Verdict("correct" if outcome == "equal" else "wrong", text, f"math-verify: {outcome}")
+    return Verdict("correct" if outcome == "equal" else "wrong", text, f"compared as formulas: {outcome}")
 
 
 def _element(spec: Spec, gold: str) -> Spec:
