@@ -40,6 +40,7 @@ _WRAPPERS = re.compile(
     r"\\(?:text|textbf|textit|textrm|texttt|mathrm|mathbf|mathsf|mathit|boldsymbol|bm|mbox|hbox|boxed|fbox|underline"
     r"|operatorname|emph)\*?\s*\{([^{}]*)\}"
 )
+_DECORATION = re.compile(r"[\\${}*√]")  # without one of these only the last two of the patterns below can match
 _SIMPLE = [
     (re.compile(r"\\left(?![a-zA-Z])|\\right(?![a-zA-Z])|\\displaystyle\b|\\[bB]ig{1,2}[lr]?(?![a-zA-Z])"), ""),
     (re.compile(r"\\(?:bf|rm|it|sf|tt)(?![a-zA-Z])"), " "),
@@ -89,10 +90,13 @@ def _plain(text: str) -> str:
     text = sanitise(text)
     if text.isalnum():
         return text
+    decorated = _DECORATION.search(text) is not None
+    patterns = _SIMPLE if decorated else _SIMPLE[-2:]
     for _ in range(50):  # decorations nest; each round removes at least one layer
         before = text
-        text = _WRAPPERS.sub(r" \1 ", _ROOT.sub(r"\\sqrt{\1}", text))
-        for pattern, replacement in _SIMPLE:
+        if decorated:
+            text = _WRAPPERS.sub(r" \1 ", _ROOT.sub(r"\\sqrt{\1}", text))
+        for pattern, replacement in patterns:
             text = pattern.sub(replacement, text)
         if text == before:
             break

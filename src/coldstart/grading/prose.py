@@ -60,6 +60,7 @@ _CLAUSE = re.compile(r"[,;]?\s+\(?(?:because|since|which|where|with|as)\b", re.I
 _GOES_ON = re.compile(
     r"\s*(?:[-+*/^=<>:]|\\times|\\cdot|x\s*\d|(?:or|and|to|through|times|plus|minus|over|out of|divided by|of)\s+\W*\d)"
 )
+_EQUATES = re.compile(r"(?:\b(?:is|are|was|be|equals)|=)\s*$")
 _NOT = re.compile(r"\bnot\b|n't\b|\bnever\b|\bcannot\b", re.IGNORECASE)
 _CLOSED = re.compile(r"\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
 # fmt: off
@@ -209,7 +210,7 @@ def _named_option(sentence: str, options: Sequence[str], listing: bool) -> str |
 
 def _ends_with(text: str, option: str) -> bool:
     """Whether a sentence says that something is this option, a formula for instance: "the height is 5√3 m"."""
-    return len(option) > 1 and re.search(rf"(?:\b(?:is|are|was|be|equals)|=)\s*{re.escape(option)}$", text) is not None
+    return len(option) > 1 and text.endswith(option) and _EQUATES.search(text[: -len(option)]) is not None
 
 
 def _distinct(option: str) -> bool:
