@@ -371,7 +371,8 @@ def test_a_changed_key_reruns_exactly_what_it_affects(change: str, jobs: dict[st
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("tables.py", {"tables": 1, "breakdowns": 1}),
+        ("tables.py", {"tables": 1}),
+        ("cells.py", {"tables": 1, "breakdowns": 1}),
         ("score.py", {"score": 8, "tables": 1, "breakdowns": 1}),
         ("sft.py", AFTER_SFT),
         ("cli.py", {}),

@@ -31,7 +31,7 @@ STAGE_KEYS = {
     "generate": ["prompt", "engine", "eval", "lengths"],
     "score": ["grading"],
     "judge": ["judge", "engine", "lengths"],
-    "tables": ["arms", "seeds", "tables"],
+    "tables": ["arms", "seeds", "tables", "benchmarks"],
     "breakdowns": ["arms", "seeds", "tables", "benchmarks"],
 }
 

@@ -14,8 +14,8 @@ import csv
 import io
 
 from coldstart.artifacts import read_rows, read_table, write_text
+from coldstart.cells import parse_source
 from coldstart.errors import UserError
-from coldstart.tables import parse_source
 
 HEADER = [
     "student", "seed", "arm", "benchmark", "id", "rules", "judge", "gold", "extracted", "reason", "reply",
