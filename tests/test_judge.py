@@ -168,6 +168,10 @@ def test_settings_that_cannot_work(world: Path, judge: Judge, capsys: pytest.Cap
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     assert run(world, judge, key_env="NO_SUCH_KEY") == 2
     assert "judge.key_env: the environment variable NO_SUCH_KEY is not set" in capsys.readouterr().err
+    monkeypatch.setenv("ODD_KEY", "secret\n")
+    assert run(world, judge, key_env="ODD_KEY") == 2
+    message = capsys.readouterr().err
+    assert "judge.key_env: ODD_KEY holds a line break" in message and "secret" not in message
     nothing = Judge()
     nothing.url = "http://127.0.0.1:9/v1"
     assert run(world, nothing, retries=0) == 2

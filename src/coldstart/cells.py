@@ -26,13 +26,13 @@ class Source:
     path: str
 
 
-def parse_source(text: str) -> Source:
+def parse_source(text: str, option: str = "--grades") -> Source:
     """``STUDENT/seedS/ARM/BENCHMARK=FILE`` in its parts."""
     name, equals, path = text.partition("=")
     parts = name.split("/")
     if not equals or len(parts) != 4 or not parts[1].startswith("seed") or not parts[1][4:].isdigit():
         raise UserError(
-            f"--grades {text}: expected STUDENT/seedS/ARM/BENCHMARK=FILE, as in tiny/seed0/sft/choice=g.parquet"
+            f"{option} {text}: expected STUDENT/seedS/ARM/BENCHMARK=FILE, as in tiny/seed0/sft/choice=g.parquet"
         )
     return Source(parts[0], int(parts[1][4:]), parts[2], parts[3], path)
 

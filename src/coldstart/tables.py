@@ -79,7 +79,9 @@ def run(args: argparse.Namespace) -> None:
     write_text(
         args.markdown, f"{markdown}\n<!-- config {facts['config_hash'][:12]}, commit {facts['git']['commit']} -->\n"
     )
-    write_text(args.csv, main_csv(long, benchmarks, judge_shares([parse_source(text) for text in args.judged])))
+    write_text(
+        args.csv, main_csv(long, benchmarks, judge_shares([parse_source(text, "--judged") for text in args.judged]))
+    )
     print(markdown)
 
 
