@@ -64,19 +64,24 @@ def read(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def test_all_agrees_with_the_main_table(tmp_path: Path, grid: dict[str, str]) -> None:
+def test_all_agrees_with_the_main_table(tmp_path: Path, grid: dict[str, str], capsys: pytest.CaptureFixture) -> None:
     assert run(tmp_path, grid) == 0
     outputs = [word for name in ("csv", "markdown", "long") for word in (f"--{name}", str(tmp_path / f"main.{name}"))]
     given = [f"{name}={path}" for name, path in grid.items()]
-    assert main(["tables", "--config", json.dumps(CONFIG), "--grades", *given, *outputs]) == 0
+    problems = [f"{name}={tmp_path / name}.parquet" for name in RIGHT]
+    command = ["tables", "--config", json.dumps(CONFIG), "--grades", *given, *outputs]
+    assert main([*command, "--problems", *problems]) == 0
     table = {(row["arm"], row["benchmark"], row["metric"]): row for row in read(tmp_path / "main.long")}
     found = [row for row in read(tmp_path / "breakdowns.csv") if row["breakdown"] == "all"]
     assert len(found) == 4
     for row in found:
         same = table[row["arm"], row["benchmark"], "accuracy"]
         assert (row["score"], row["n"], row["seeds"]) == (same["value"], same["n_problems"], same["seeds"])
-        if row["benchmark"] == "easy":  # no clusters: the same resamples, so the same interval
-            assert (row["low"], row["high"]) == (same["low"], same["high"])
+        assert (row["low"], row["high"]) == (same["low"], same["high"]), "the same clusters, the same resamples"
+    assert main(command) == 2  # intervals that take versions for independent problems are refused
+    assert "--problems lack versions: its problems belong together by 'problem'" in capsys.readouterr().err
+    assert main([*command, "--problems", problems[0], problems[0].replace("easy=", "versions=")]) == 2
+    assert "problem 'e0' has no 'problem' in its metadata" in capsys.readouterr().err
 
 
 def test_values_by_hand(tmp_path: Path, grid: dict[str, str]) -> None:

@@ -24,7 +24,7 @@ BAD_CALLS = {
     "judge": """--config {{"judge":{{"model":"x","base_url":"y"}}}}
         --problems {0}/none --responses {0}/n --work {0}/w --judged {0}/j""",
     "judge-report": "--problems a={0}/none --grades t/seed0/base/a={0}/n --judged t/seed0/base/a={0}/n --output {0}/o",
-    "tables": "--grades tiny/seed0/base/a={0}/none --csv {0}/c --markdown {0}/m --long {0}/l",
+    "tables": "--grades tiny/seed0/base/choice={0}/none --csv {0}/c --markdown {0}/m --long {0}/l",
 }
 
 

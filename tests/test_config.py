@@ -116,6 +116,21 @@ def test_data_root_stands_in_front_of_relative_paths_only() -> None:
     assert resolve_config(config) == config
 
 
+def test_what_is_no_config_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"PAR1\xd2\x00")
+    (tmp_path / "b.yaml").write_text("seeds:\n\t- 1\n")
+    for name, message in (("a.yaml", "a.yaml: not a YAML file"), ("b.yaml", "line 2, column 1")):
+        with pytest.raises(UserError, match=message) as caught:
+            load_config(str(tmp_path / name))
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{benchmarks: {1: {format: mathvista}}}", "{students: {on: a/b}}", "{7: x}"])
+def test_a_key_that_yaml_takes_for_no_text_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"(benchmarks\.1|students\.True|--config: 7): a key must be text, not "):
+        load_config(text)
+
+
 def test_every_key_reaches_a_stage_and_every_stage_is_a_command() -> None:
     used = {key for keys in STAGE_KEYS.values() for key in keys}
     # these reach a stage by its other arguments: --seed, --model, --processor, and the joined paths

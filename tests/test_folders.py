@@ -116,6 +116,20 @@ def test_what_is_not_there_is_named(folder: Path) -> None:
         local_files(folder, None, "train", "benchmarks.b")
 
 
+def test_dynamaths_files_count_its_splits(tmp_path: Path) -> None:
+    """Its card names sample2-* for sample_variant2, and that file is called "of 2": it is whole all the same."""
+    entries = [f"  - split: sample_variant{n}\n    path: data/sample{n}-*\n" for n in (1, 2, 10)]
+    card = "---\nconfigs:\n- config_name: default\n  data_files:\n" + "".join(entries) + "---\n"
+    (tmp_path / "README.md").write_text(card, encoding="utf-8")
+    for number in (1, 2, 10):
+        parquet(tmp_path / f"data/sample{number}-00000-of-{number:05}.parquet", [{"n": number}])
+    found = rows_of(tmp_path, "sample_variant1+sample_variant2+sample_variant10")
+    assert [row["n"] for _, row in found] == [1, 2, 10]
+    parquet(tmp_path / "data/sample2-00000-of-00003.parquet", [{"n": 2}])
+    with pytest.raises(UserError, match="sample_variant2' has 2 of 3 files"):
+        rows_of(tmp_path, "sample_variant2")
+
+
 @pytest.mark.slow
 def test_saved_datasets_read_as_their_parquet_does(folder: Path, tmp_path: Path) -> None:
     """save_to_disk, of one dataset and of a dict of splits; images stay bytes and path."""

@@ -71,7 +71,11 @@ def judge() -> Iterator[Judge]:
 def world(tmp_path: Path) -> Path:
     problems = [problem("p0"), problem("p1", "B", "choice", options=["red", "blue"]), problem("p2", "5", unit="cm")]
     write_rows(tmp_path / "problems.parquet", "problems", problems, made_by())
-    texts = {"p0": r"\boxed{7}", "p1": "It may be {gold}, I say \\boxed{A}", "p2": "five centimetres, that is clear"}
+    texts = {
+        "p0": r"\boxed{7}",
+        "p1": "It may be {gold}, I say \\boxed{A}",
+        "p2": "as long as the ruler, that is clear",
+    }
     write_rows(tmp_path / "responses.parquet", "responses", [response(n, 0, t) for n, t in texts.items()], made_by())
     return tmp_path
 
@@ -164,6 +168,10 @@ def test_settings_that_cannot_work(world: Path, judge: Judge, capsys: pytest.Cap
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     assert run(world, judge, key_env="NO_SUCH_KEY") == 2
     assert "judge.key_env: the environment variable NO_SUCH_KEY is not set" in capsys.readouterr().err
+    monkeypatch.setenv("ODD_KEY", "secret\n")
+    assert run(world, judge, key_env="ODD_KEY") == 2
+    message = capsys.readouterr().err
+    assert "judge.key_env: ODD_KEY holds a line break" in message and "secret" not in message
     nothing = Judge()
     nothing.url = "http://127.0.0.1:9/v1"
     assert run(world, nothing, retries=0) == 2
@@ -202,7 +210,8 @@ def test_a_column_beside_the_rules_and_a_list_of_disagreements(world: Path, judg
     assert run(world, judge) == 0
     files = [f"--{name}={world / name}.parquet" for name in ("problems", "responses", "grades")]
     assert main(["score", "--config", '{"grading": {"workers": 1}}', *files]) == 0
-    cell, config = "tiny/seed0/base/b", '{"arms": ["base"], "tables": {"bootstrap": 100}}'
+    cell = "tiny/seed0/base/b"
+    config = '{"arms": ["base"], "tables": {"bootstrap": 100}, "benchmarks": {"b": {"hub": "a/b"}}}'
     grades, judged = f"{cell}={world / 'grades.parquet'}", f"{cell}={world / 'judged.parquet'}"
     outputs = [word for name in ("csv", "markdown", "long") for word in (f"--{name}", str(world / name))]
     assert main(["tables", "--config", config, "--grades", grades, "--judged", judged, *outputs]) == 0

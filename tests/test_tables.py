@@ -11,7 +11,8 @@ from coldstart.artifacts import write_rows
 from coldstart.cli import main
 from test_filter import made_by
 
-CONFIG = '{"arms": ["base", "sft"], "seeds": [0, 1], "tables": {"bootstrap": 1000}}'
+CONFIG = """{arms: [base, sft], seeds: [0, 1], tables: {bootstrap: 1000},
+    benchmarks: {easy: {hub: a/easy}, hard: {hub: a/hard}}}"""
 
 
 def grades(path, correct: dict[str, list[bool]], finish: str = "stop", tokens: int = 10) -> str:
@@ -143,6 +144,10 @@ def test_arms_are_in_the_order_of_the_config_and_base_may_be_missing(tmp_path, g
             "arm 'grpo' is not in the config",
         ),
         (lambda grid: grid.update({"tiny/seed0/sft": "x.parquet"}), "expected STUDENT/seedS/ARM/BENCHMARK=FILE"),
+        (
+            lambda grid: grid.update({name.replace("hard", "other"): grid.pop(name) for name in list(grid)[1::2]}),
+            "benchmark 'other', which is not among the config's benchmarks",
+        ),
         (lambda grid: grid.update({"tiny/seed0/base/easy": "gone.parquet"}), "gone.parquet: no such file"),
     ],
 )
@@ -182,6 +187,14 @@ def test_samples_of_one_problem_are_no_independent_evidence():
     one = np.array([[1.0]] * 30 + [[0.0]] * 70)
     low, high = statistics.interval(statistics.resampled_means(one, 2000, "key")[:, 0], 0.95)
     assert high - low > 0.15
+
+
+def test_clusters_are_drawn_whole_and_weigh_by_their_size():
+    """Clusters of 1 and 3 problems: a draw of both gives 3/4, of the large one alone 1, of the small one alone 0."""
+    sums = statistics.cluster_sums(np.array([[0.0], [1.0], [1.0], [1.0]]), np.array([0, 1, 1, 1]))
+    assert sums.tolist() == [[0, 1], [3, 3]]
+    drawn = statistics.resampled_means(sums, 500, "key")
+    assert set((drawn[:, 0] / drawn[:, 1]).tolist()) == {0.0, 0.75, 1.0}
 
 
 def test_a_benchmark_with_no_right_answer_has_an_exact_interval():

@@ -122,6 +122,8 @@ def test_a_target_behind_a_config_file_stays_a_target(typed: str, meant: str) ->
     wrapper: dict = {"__name__": "wrapper"}
     exec(compile(source, "snakemake", "exec"), wrapper)
     assert " ".join(wrapper["targets_first"](typed.split())) == meant
+    assert wrapper["missing_config"](meant.split()) == next((w for w in meant.split() if w[:2] == "a."), None)
+    assert wrapper["missing_config"](["--configfile", str(REPO / "config.yaml"), "--config", "a=1"]) is None
 
 
 def test_arms_and_seeds_are_independent_branches(tmp_path: Path) -> None:
@@ -371,7 +373,8 @@ def test_a_changed_key_reruns_exactly_what_it_affects(change: str, jobs: dict[st
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("tables.py", {"tables": 1, "breakdowns": 1}),
+        ("tables.py", {"tables": 1}),
+        ("cells.py", {"tables": 1, "breakdowns": 1}),
         ("score.py", {"score": 8, "tables": 1, "breakdowns": 1}),
         ("sft.py", AFTER_SFT),
         ("cli.py", {}),

@@ -3,8 +3,8 @@
 Reads problems (id, answer_type, metadata) of every benchmark and grades (problem_id, sample_index, verdict) of every
 student, seed and arm; writes breakdowns.csv: student, arm, seeds, benchmark, breakdown, value, score, low, high, n.
 Scores are percentages over all seeds and samples; n counts problems, or groups of them where the score is of groups.
-The row "all, all" of a benchmark is its accuracy in the main table. Intervals are bootstrap intervals; problems that
-belong together (a module's CLUSTER) are resampled together, so there they are wider than the main table's.
+The row "all, all" of a benchmark is its accuracy in the main table, interval included. Intervals are bootstrap
+intervals; problems that belong together (a module's CLUSTER) are resampled together.
 
 A benchmark that a module of coldstart.benchmarks knows is broken down by that module, any other by answer type and,
 where its problems have them, by family and kind.
@@ -17,7 +17,6 @@ where its problems have them, by family and kind.
 import argparse
 import csv
 import io
-import json
 import sys
 from collections.abc import Callable
 
@@ -25,13 +24,12 @@ import numpy as np
 
 from coldstart import benchmarks, statistics
 from coldstart.artifacts import read_table, write_text
+from coldstart.cells import check_complete, parse_problems, parse_source, read_problems
 from coldstart.config import load_config
 from coldstart.errors import UserError
 from coldstart.grouping import Graded, Score, accuracy, by
-from coldstart.tables import check_complete, parse_source
 
 HEADER = ["student", "arm", "seeds", "benchmark", "breakdown", "value", "score", "low", "high", "n"]
-PROBLEM_COLUMNS = ["id", "answer_type", "metadata"]
 GRADE_COLUMNS = ["problem_id", "sample_index", "verdict"]
 
 
@@ -72,20 +70,11 @@ def run(args: argparse.Namespace) -> None:
     print(f"{args.output}: {len(lines)} scores", file=sys.stderr)
 
 
-def parse_problems(text: str) -> tuple[str, str]:
-    """``BENCHMARK=FILE`` in its parts."""
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise UserError(f"--problems {text}: expected BENCHMARK=FILE, as in choice=problems.parquet")
-    return name, path
-
-
 def rules_of(kind: str) -> tuple[Callable[[list[Graded]], list[Score]], str | None]:
     """(breakdowns, metadata key of what belongs together) for a source's ``format``."""
     if kind not in benchmarks.names():
         return default_breakdowns, None
-    module = benchmarks.load(kind)
-    return module.breakdowns, getattr(module, "CLUSTER", None)
+    return benchmarks.load(kind).breakdowns, benchmarks.cluster_key(kind)
 
 
 def default_breakdowns(rows: list[Graded]) -> list[Score]:
@@ -96,17 +85,6 @@ def default_breakdowns(rows: list[Graded]) -> list[Score]:
         if any(key in row.metadata for row in rows):
             scores += by(rows, key)
     return scores
-
-
-def read_problems(path: str, cluster: str | None) -> dict[str, tuple[str, str, dict]]:
-    """Problem id -> (cluster, answer type, metadata), sorted by id."""
-    found = {}
-    for row in read_table(path, "problems", PROBLEM_COLUMNS).to_pylist():
-        metadata = json.loads(row["metadata"])
-        if cluster and metadata.get(cluster) is None:
-            raise UserError(f"{path}: problem '{row['id']}' has no '{cluster}' in its metadata; import the data again")
-        found[row["id"]] = (str(metadata[cluster]) if cluster else row["id"], row["answer_type"], metadata)
-    return dict(sorted(found.items()))
 
 
 def graded(facts: dict[str, tuple[str, str, dict]], paths: list[str], problems: str) -> list[Graded]:

@@ -25,6 +25,8 @@ def open_client(settings: dict) -> httpx.Client:
         key = os.environ.get(settings["key_env"])
         if not key:
             raise UserError(f"judge.key_env: the environment variable {settings['key_env']} is not set")
+        if not (key.isascii() and key.isprintable()):
+            raise UserError(f"judge.key_env: {settings['key_env']} holds a line break or a character no key can have")
         headers["Authorization"] = f"Bearer {key}"
     return httpx.Client(base_url=settings["base_url"], headers=headers, timeout=settings["timeout"])
 

@@ -31,7 +31,7 @@ STAGE_KEYS = {
     "generate": ["prompt", "engine", "eval", "lengths"],
     "score": ["grading"],
     "judge": ["judge", "engine", "lengths"],
-    "tables": ["arms", "seeds", "tables"],
+    "tables": ["arms", "seeds", "tables", "benchmarks"],
     "breakdowns": ["arms", "seeds", "tables", "benchmarks"],
 }
 
@@ -47,7 +47,11 @@ def load_config(source: str, stage: str | None = None) -> dict:
         path = Path(source)
         if not path.is_file():
             raise UserError(f"{source}: no such config file")
-        config = resolve_config(_parse(path.read_text(encoding="utf-8"), source), source)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{source}: not a YAML file: {error}") from error
+        config = resolve_config(_parse(text, source), source)
     return {key: config[key] for key in STAGE_KEYS[stage]} if stage else config
 
 
@@ -56,6 +60,7 @@ def resolve_config(given: dict | None, name: str = "config") -> dict:
     config = copy.deepcopy(given) if given is not None else {}
     if not isinstance(config, dict):
         raise UserError(f"{name}: the config must be a mapping of keys, not {type(config).__name__}")
+    _check_keys(config, name)
     errors = sorted(_validator().iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         raise UserError("\n  ".join([f"{name}: the config has {len(errors)} mistake(s)", *map(_explain, errors)]))
@@ -92,7 +97,7 @@ def _parse(text: str, name: str) -> dict:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UserError(f"{name}: not valid YAML: {error}") from error
+        raise UserError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error
 
 
 @cache
@@ -110,6 +115,14 @@ def _validator() -> Draft202012Validator:
         yield from plain(validator, schema, instance, whole)
 
     return validators.extend(Draft202012Validator, {"properties": properties})(config_schema())
+
+
+def _check_keys(value: object, name: str, place: str = "") -> None:
+    """Every key must be text: YAML reads ``3: x`` and ``on: x`` as a number and a truth value."""
+    for key, item in value.items() if isinstance(value, dict) else ():
+        if not isinstance(key, str):
+            raise UserError(f"{name}: {place}{key}: a key must be text, not {type(key).__name__}: write it in quotes")
+        _check_keys(item, name, f"{place}{key}.")
 
 
 def _number(text: str) -> float | str:

@@ -18,6 +18,8 @@ from coldstart.errors import UserError
 
 SUFFIXES = (".parquet", ".jsonl", ".ndjson")
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
+# DynaMath's second split is the one file sample2-00000-of-00002.parquet: it counts splits, not the files of one
+NUMBERED_SPLIT = re.compile(r"[A-Za-z_]+0*(\d+)-00000-of-0*\1\b")
 
 
 def choose(names: list[str], readme: str | None, config: str | None, split: str) -> list[str]:
@@ -60,6 +62,8 @@ def local_files(folder: Path, config: str | None, split: str | None, place: str)
 
 def check_shards(names: list[str], what: str) -> None:
     """Raise UserError if files are numbered as "n of m" and some number is not there."""
+    if len(names) == 1 and NUMBERED_SPLIT.match(names[0].rpartition("/")[2]):
+        return
     parts = [match for name in names if (match := SHARD.search(name))]
     missing = {(int(part[2])) for part in parts} - {len(parts)}
     if parts and missing:

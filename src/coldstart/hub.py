@@ -32,7 +32,7 @@ def resolve_model(model: str, weights: bool = True) -> Path:
     if not HUB_ID.match(model) or Path(model.split("/")[0]).is_dir():
         raise UserError(
             f"{model}: no such model folder. Correct the path, or give a Hugging Face id (owner/name), "
-            "under 'students' or 'teacher' in the config"
+            "under 'students', 'teacher' or 'judge' in the config"
         )
     return _fetch(model, MODEL_FILES if weights else PROCESSOR_FILES)
 

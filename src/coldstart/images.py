@@ -50,7 +50,9 @@ def load_image(value: object, folder: Path | None) -> Image.Image:
             raise RowError("missing_image", "the image has neither bytes nor a path")
         picture.load()
         return _rgb(ImageOps.exif_transpose(picture))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+    except UnidentifiedImageError as error:  # its own text holds a memory address, another one in every run
+        raise RowError("corrupt_image", "this is no image of a kind that Pillow reads") from error
+    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise RowError("corrupt_image", str(error) or type(error).__name__) from error
 
 

@@ -14,8 +14,8 @@ import csv
 import io
 
 from coldstart.artifacts import read_rows, read_table, write_text
+from coldstart.cells import parse_problems, parse_source
 from coldstart.errors import UserError
-from coldstart.tables import parse_source
 
 HEADER = [
     "student", "seed", "arm", "benchmark", "id", "rules", "judge", "gold", "extracted", "reason", "reply",
@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """List the disagreements of every cell."""
-    golds = {name: read_golds(path) for name, _, path in (text.partition("=") for text in args.problems)}
-    judged = dict(text.split("=", 1) for text in args.judged)
+    golds = {name: read_golds(path) for name, path in map(parse_problems, args.problems)}
+    judged = {text.partition("=")[0]: parse_source(text, "--judged").path for text in args.judged}
     lines, total = [], 0
     for text in args.grades:
         source, cell = parse_source(text), text.partition("=")[0]

@@ -106,11 +106,17 @@ def _collect(module: str, files: dict[str, str]) -> None:
         return
     source = path.read_text(encoding="utf-8")
     files[module] = text_hash(source)
+    for name in _imported(source):
+        _collect(name, files)
+
+
+@cache  # planning a run asks for the same modules hundreds of times
+def _imported(source: str) -> list[str]:
+    """The names that a module's source imports; of "from package import name" both package and package.name."""
+    names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                _collect(alias.name, files)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            _collect(node.module, files)
-            for alias in node.names:  # "from package import module"
-                _collect(f"{node.module}.{alias.name}", files)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names

@@ -1,4 +1,6 @@
-"""Means with bootstrap intervals, clustered by problem: a resample draws problems, with all their seeds and samples.
+"""Means with bootstrap intervals: a resample draws problems, with all their seeds and samples.
+
+Problems that belong together (the versions of one problem) are one cluster, and drawn together.
 
 One set of resamples serves all arms of a benchmark, so that differences between arms are paired by problem.
 
@@ -27,6 +29,16 @@ def resampled_means(values: np.ndarray, resamples: int, key: str) -> np.ndarray:
         weights = random.multinomial(count, np.full(count, 1 / count), size=size)
         parts.append(weights @ values / count)
     return np.concatenate(parts)
+
+
+def cluster_sums(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Sums by cluster, and the clusters' sizes as the last column: (problems, columns) -> (clusters, columns + 1).
+
+    ``clusters`` numbers each problem's cluster from 0.
+    """
+    sums = np.zeros((clusters.max() + 1, values.shape[1] + 1))
+    np.add.at(sums, clusters, np.column_stack([values, np.ones(len(values))]))
+    return sums
 
 
 def interval(resampled: np.ndarray, confidence: float) -> tuple[float, float]:

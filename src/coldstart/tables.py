@@ -4,10 +4,12 @@ Reads grades (problem_id, sample_index, verdict, finish_reason, completion_token
 benchmark; writes main.csv, main.md and the tidy long.csv. A benchmark's value is the mean over its problems, a
 problem's the mean over its seeds and samples (pass@1), in percent; the average weighs benchmarks equally. Intervals are
 bootstrap intervals clustered by problem (the average's: resampled within each benchmark); deltas are against the
-student's ``base`` arm, with intervals paired by problem. With ``--judged`` main.csv also has BENCHMARK_judge, the share
-of responses that the judge calls correct.
+student's ``base`` arm, with intervals paired by problem. Where problems belong together (the CLUSTER of a benchmark's
+module: the versions of one problem), they are resampled together; ``--problems`` says which (id, metadata). With
+``--judged`` main.csv also has BENCHMARK_judge, the share of responses that the judge calls correct.
 
     coldstart tables --config config.yaml --csv main.csv --markdown main.md --long long.csv \\
+        --problems multistep=results/data/benchmarks/multistep/problems.parquet ... \\
         --grades tiny/seed0/base/multistep=results/eval/tiny/seed0/base/multistep/grades.parquet ...
 """
 
@@ -19,8 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
+from coldstart import benchmarks as known
 from coldstart import provenance, statistics
 from coldstart.artifacts import read_table, write_text
+from coldstart.cells import Source, check_complete, parse_problems, parse_source, read_problems
 from coldstart.config import load_config
 from coldstart.errors import UserError
 
@@ -31,22 +35,12 @@ COLUMNS = ["problem_id", "sample_index", "verdict", "finish_reason", "completion
 LONG = ["student", "arm", "benchmark", "metric", "value", "low", "high", "n_problems", "n_samples", "seeds"]
 
 
-@dataclass(frozen=True)
-class Source:
-    """One grades file and what it belongs to."""
-
-    student: str
-    seed: int
-    arm: str
-    benchmark: str
-    path: str
-
-
 @dataclass
 class Cell:
-    """One arm of one student on one benchmark: per metric the values by problem, and their resampled means."""
+    """One arm of one student on one benchmark: per metric values by problem, means by cluster, resampled means."""
 
     values: dict[str, np.ndarray]
+    by_cluster: dict[str, np.ndarray]
     resampled: dict[str, np.ndarray]
     samples: int
 
@@ -56,7 +50,10 @@ Cells = dict[tuple[str, str, str], Cell]  # by student, arm, benchmark
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of this stage."""
-    parser.add_argument("--config", required=True, help="YAML file or inline JSON; uses arms, seeds and tables")
+    parser.add_argument("--config", required=True, help="YAML file or inline JSON; uses arms, tables and benchmarks")
+    parser.add_argument(
+        "--problems", default=[], nargs="*", metavar="BENCHMARK=FILE", help="says what belongs together"
+    )
     parser.add_argument("--grades", required=True, nargs="+", metavar="STUDENT/seedS/ARM/BENCHMARK=FILE")
     parser.add_argument("--judged", default=[], nargs="*", metavar="STUDENT/seedS/ARM/BENCHMARK=FILE")
     parser.add_argument("--csv", required=True, help="output: the main table")
@@ -69,10 +66,10 @@ def run(args: argparse.Namespace) -> None:
     config = load_config(args.config, "tables")
     sources = [parse_source(text) for text in args.grades]
     check_complete(sources, config["arms"])
-    record = provenance.start(
-        "tables", config, {text.partition("=")[0]: text.partition("=")[2] for text in args.grades}
-    )
-    cells = build_cells(sources, config["tables"]["bootstrap"])
+    given = [*args.grades, *args.problems]
+    record = provenance.start("tables", config, {text.partition("=")[0]: text.partition("=")[2] for text in given})
+    clusters = read_clusters(sources, dict(map(parse_problems, args.problems)), config["benchmarks"])
+    cells = build_cells(sources, config["tables"]["bootstrap"], clusters)
     seeds = len({source.seed for source in sources})
     long = long_rows(cells, config["arms"], seeds, config["tables"]["confidence"])
     benchmarks = list(dict.fromkeys(source.benchmark for source in sources))
@@ -82,41 +79,31 @@ def run(args: argparse.Namespace) -> None:
     write_text(
         args.markdown, f"{markdown}\n<!-- config {facts['config_hash'][:12]}, commit {facts['git']['commit']} -->\n"
     )
-    write_text(args.csv, main_csv(long, benchmarks, judge_shares([parse_source(text) for text in args.judged])))
+    write_text(
+        args.csv, main_csv(long, benchmarks, judge_shares([parse_source(text, "--judged") for text in args.judged]))
+    )
     print(markdown)
 
 
-def parse_source(text: str) -> Source:
-    """``STUDENT/seedS/ARM/BENCHMARK=FILE`` in its parts."""
-    name, equals, path = text.partition("=")
-    parts = name.split("/")
-    if not equals or len(parts) != 4 or not parts[1].startswith("seed") or not parts[1][4:].isdigit():
-        raise UserError(
-            f"--grades {text}: expected STUDENT/seedS/ARM/BENCHMARK=FILE, as in tiny/seed0/sft/choice=g.parquet"
-        )
-    return Source(parts[0], int(parts[1][4:]), parts[2], parts[3], path)
+def read_clusters(sources: list[Source], problems: dict[str, str], config: dict) -> dict[str, dict[str, str]]:
+    """Benchmark -> problem id -> cluster, for the benchmarks whose module has a CLUSTER."""
+    found = {}
+    for benchmark in dict.fromkeys(source.benchmark for source in sources):
+        if benchmark not in config:
+            raise UserError(
+                f"--grades name benchmark '{benchmark}', which is not among the config's benchmarks; add it"
+            )
+        key = known.cluster_key(config[benchmark]["format"])
+        if key and benchmark not in problems:
+            raise UserError(
+                f"--problems lack {benchmark}: its problems belong together by '{key}'; add {benchmark}=FILE"
+            )
+        if key:
+            found[benchmark] = {name: facts[0] for name, facts in read_problems(problems[benchmark], key).items()}
+    return found
 
 
-def check_complete(sources: list[Source], arms: list[str]) -> None:
-    """Every student and arm needs every benchmark under every seed, once: a mean over different tasks is no mean."""
-    keys = [(source.student, source.seed, source.arm, source.benchmark) for source in sources]
-    if len(set(keys)) < len(keys):
-        double = next(key for key in keys if keys.count(key) > 1)
-        raise UserError(f"--grades: student {double[0]}, seed {double[1]}, arm {double[2]}, {double[3]} is given twice")
-    unknown = sorted({source.arm for source in sources} - set(arms))
-    if unknown:
-        raise UserError(f"--grades: arm '{unknown[0]}' is not in the config's arms ({', '.join(arms)})")
-    for student, arm in sorted({(source.student, source.arm) for source in sources}):
-        for seed in sorted({source.seed for source in sources}):
-            for benchmark in sorted({source.benchmark for source in sources}):
-                if (student, seed, arm, benchmark) not in set(keys):
-                    raise UserError(
-                        f"--grades: student {student}, arm {arm} has no grades for {benchmark}, seed {seed}, but "
-                        "others have; score it, or leave that seed or benchmark out everywhere"
-                    )
-
-
-def build_cells(sources: list[Source], resamples: int) -> Cells:
+def build_cells(sources: list[Source], resamples: int, clusters: dict[str, dict[str, str]]) -> Cells:
     """Read every file; all files of a benchmark must hold the same problems with the same number of samples."""
     cells: Cells = {}
     for benchmark in dict.fromkeys(source.benchmark for source in sources):
@@ -139,11 +126,19 @@ def build_cells(sources: list[Source], resamples: int) -> Cells:
             values.setdefault((source.student, source.arm), []).append(per_problem)
         names = list(values)
         means = np.stack([np.mean(values[name], axis=0) for name in names], axis=1)  # problems, cells, metrics
-        flat = means.reshape(len(means), -1)
-        drawn = statistics.resampled_means(flat, resamples, benchmark).reshape(resamples, len(names), len(METRICS))
+        cluster = clusters.get(benchmark) or {name: name for name in problems or []}
+        if set(cluster) != set(problems or []):
+            raise UserError(f"{of_benchmark[0].path}: grades other problems than --problems {benchmark} holds")
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(cluster[name] for name in problems or []))}
+        places = np.array([numbers[cluster[name]] for name in problems or []])
+        sums = statistics.cluster_sums(means.reshape(len(means), -1), places)
+        drawn = statistics.resampled_means(sums, resamples, benchmark)
+        drawn = (drawn[:, :-1] / drawn[:, -1:]).reshape(resamples, len(names), len(METRICS))
+        grouped = (sums[:, :-1] / sums[:, -1:]).reshape(-1, len(names), len(METRICS))
         for place, (student, arm) in enumerate(names):
             cells[student, arm, benchmark] = Cell(
                 {metric: means[:, place, m] for m, metric in enumerate(METRICS)},
+                {metric: grouped[:, place, m] for m, metric in enumerate(METRICS)},
                 {metric: drawn[:, place, m] for m, metric in enumerate(METRICS)},
                 samples * len(values[student, arm]) * len(means),
             )
@@ -209,7 +204,7 @@ def _summary(cells: list[Cell], metric: str, confidence: float) -> dict:
     value = np.mean([cell.values[metric].mean() for cell in cells])
     resampled = np.mean([cell.resampled[metric] for cell in cells], axis=0)
     if len(cells) == 1 and metric in SHARES:
-        low, high = statistics.share_interval(cells[0].values[metric], resampled, confidence)
+        low, high = statistics.share_interval(cells[0].by_cluster[metric], resampled, confidence)
     else:
         low, high = statistics.interval(resampled, confidence)
     return {"value": scale * float(value), "low": scale * low, "high": scale * high}

@@ -74,6 +74,10 @@ rule score:
 rule tables:
     input:
         audit="results/audit/report.md",
+        problems=expand(
+            "results/data/benchmarks/{name}/problems.parquet",
+            name=config["benchmarks"],
+        ),
         grades=cells("results/eval/{student}/seed{seed}/{arm}/{benchmark}/grades.parquet"),
         judged=judged_cells("results/eval/{student}/seed{seed}/{arm}/{benchmark}/judged.parquet"),
     output:
@@ -92,19 +96,23 @@ rule tables:
         runtime=30,
     params:
         config=config_of("tables"),
+        problems=expand(
+            "{name}=results/data/benchmarks/{name}/problems.parquet",
+            name=config["benchmarks"],
+        ),
         grades=cells(
             "{student}/seed{seed}/{arm}/{benchmark}=results/eval/{student}/seed{seed}/{arm}/{benchmark}/grades.parquet"
         ),
         judged=judged_cells(
             "{student}/seed{seed}/{arm}/{benchmark}=results/eval/{student}/seed{seed}/{arm}/{benchmark}/judged.parquet"
         ),
-        code=code_hash("coldstart.tables"),
+        code=code_of("coldstart.tables", config["benchmarks"]),
     message:
         "tables: aggregating the grades"
     shell:
         """
-        coldstart tables --config {params.config:q} --grades {params.grades:q} --judged {params.judged:q} \
-            --csv {output.csv} --markdown {output.markdown} --long {output.long} 2>&1 | tee {log}
+        coldstart tables --config {params.config:q} --problems {params.problems:q} --grades {params.grades:q} \
+            --judged {params.judged:q} --csv {output.csv} --markdown {output.markdown} --long {output.long} 2>&1 | tee {log}
         """
 
 

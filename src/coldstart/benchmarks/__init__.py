@@ -26,6 +26,11 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
+def cluster_key(name: str) -> str | None:
+    """The metadata key of what belongs together in a benchmark; None for one without, and for other formats."""
+    return getattr(load(name), "CLUSTER", None) if name in names() else None
+
+
 def with_defaults(source: dict) -> dict:
     """A source of the config with hub id, configuration and split filled in from its benchmark's module."""
     filled = dict(source)

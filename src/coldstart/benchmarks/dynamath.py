@@ -13,8 +13,9 @@ there if it occurs anywhere in the short answer, here if it is the answer. Choic
 
 Scores: average accuracy, worst case (the share of seed questions with every variant right) and their ratio, the
 reasoning robustness, over all and by subject and level, as defined in the paper (arXiv 2411.00836). Seed questions are
-resampled with all their variants. Verified: that code, the golds and types of the official dataset/dataset.json (one
-variant), the columns, types and splits of the dataset card. Not verified: that ids agree between the splits.
+resampled with all their variants; a variant that was dropped does not count against its seed. Verified: that code, the
+golds and types of the official dataset/dataset.json (one variant), the columns, types, splits and files of the dataset
+card. Not verified: that ids agree between the splits.
 """
 
 from coldstart.grouping import Graded, Score, by, groups, per_run

@@ -1,14 +1,15 @@
 r"""Geometry3K (hiyouga/geometry3k; splits train 2,101, validation 300, test 601 rows; licence MIT).
 
 Columns read: images list[image], problem str (with <image> where the image stands), answer str (the value), and id if
-there is one; newer versions also have choices and ground_truth, which are not read. One invented row in the dataset's
-own types:
+there is one (int64). Newer versions also have choices and ground_truth (a letter), which are not read. One invented row
+in the dataset's own types:
 
     {"images": [{"bytes": b"...", "path": None}], "problem": "<image>Find x.", "answer": "6 \\sqrt { 3 }"}
 
 The gold is free-form, as in EasyR1's and the paper's use of this set; its type is inferred from the gold alone. The
 official Geometry3K task (lupantech/InterGPS) is a choice of four and is not comparable. There is no official breakdown:
-accuracy is shown by type of answer. Not verified: the columns, which are from the fact sheet of the paper's data.
+accuracy is shown by type of answer. Verified: columns, types, splits and licence of the dataset card. Not verified:
+rows.
 """
 
 from coldstart.grouping import Graded, Score, by

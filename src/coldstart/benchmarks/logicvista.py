@@ -9,10 +9,11 @@ invented row in the dataset's own types:
      "imagesource": "...", "sourcelink": "...", "liscenced": "true", "image": {"bytes": b"...", "path": None}}
 
 Several letters are a set: all of them are asked for, in any order. Scores: accuracy by reasoning skill (inductive,
-deductive, numerical, spatial, mechanical), and by broad and specific capability, as in the official
-eval/analyze_accuracy.py, after a language model has extracted the letters. Verified: that code, and the question,
-answer and skill of all 448 rows of the official data/dataset.json (one is empty and is dropped). Not verified: the
-column types of the Parquet copy; its names are as others describe them, and a text is taken where a list is expected.
+deductive, numerical, spatial, mechanical) and broad capability, as in the official eval/analyze_accuracy.py, after a
+language model has extracted the letters; by specific capability beside them. The official row of diagrams that also
+need OCR is not made. Verified: that code, and the question, answer and skill of all 448 rows of the official
+data/dataset.json (one is empty and is dropped). Not verified: the column types of the Parquet copy; its names are as
+others describe them, and a text is taken where a list is expected.
 """
 
 import re

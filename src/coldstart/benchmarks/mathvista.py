@@ -12,9 +12,9 @@ answer_type str (text, integer, float or list), metadata struct. One invented ro
 
 The unit joins the question as "(Unit: m)", as in the official evaluation/build_query.py (lupantech/MathVista). There
 the answer is first extracted by a language model; a float is then rounded to ``precision`` decimals and compared, which
-is a tolerance of half a unit of the last decimal, and a text is replaced by the nearest choice in edit distance, which
-this project does not do. One choice row of testmini, whose gold is the text of two choices, is dropped. ``metadata``
-may also be JSON text.
+is a tolerance of half a unit of the last decimal; an integer is cut at its point (3.7 counts as 3) and a text replaced
+by the nearest choice in edit distance, neither of which this project does. One choice row of testmini, whose gold is
+the text of two choices, is dropped. ``metadata`` may also be JSON text.
 
 Scores: accuracy by the keys of the official evaluation/calculate_score.py. Columns and values verified against the
 testmini annotations (golds, types, precision, metadata); the type of the image column is from the dataset card.

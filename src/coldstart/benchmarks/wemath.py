@@ -1,4 +1,4 @@
-"""We-Math (We-Math/We-Math; split testmini, 1,740 rows: 360 two-step and 165 three-step groups; for research use).
+"""We-Math (We-Math/We-Math; split testmini, 1,740 rows: 360 two-step and 165 three-step groups; CC BY-NC 4.0).
 
 Columns read: ID str (the group), question str, option str (all options in one text), answer str (letter), image_path
 image, key str (the step within its group), "knowledge concept" str. One invented row in the dataset's own types:

@@ -10,6 +10,7 @@ honoured: only the cache is looked at; ``coldstart fetch`` fills it ahead.
 from collections.abc import Iterator
 from pathlib import Path
 
+from coldstart import benchmarks
 from coldstart.errors import UserError
 from coldstart.folders import choose, local_files
 
@@ -48,10 +49,13 @@ def missing(source: dict, place: str, error: Exception) -> str:
     """One line on a data set that cannot be had."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     name = place.rpartition(".")[2]
+    own = benchmarks.with_defaults({"format": name})  # fetch knows a benchmark's own place by its name alone
+    same = all(source.get(key) == own.get(key) for key in ("hub", "config", "split", "revision"))
+    fetch = name if same else f"--config YOUR.yaml {name}"
     return (
         f"{place}: the dataset {source['hub']} (config {source['config']}, split {source['split']}) could not be "
-        f"loaded: {reason}. Correct the id, config or split; without network here, run `coldstart fetch {name}` where "
-        "there is one and set HF_HUB_OFFLINE=1 here, or give a local copy under 'path'"
+        f"loaded: {reason.rstrip('.')}. Correct the id, config or split; without network here, run `coldstart fetch "
+        f"{fetch}` where there is one and set HF_HUB_OFFLINE=1 here, or give a local copy under 'path'"
     )
 
 
