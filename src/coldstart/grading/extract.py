@@ -48,6 +48,7 @@ _SECOND = re.compile(
     r"|[\u6216\u548c\u4e0e\u3001\u5230\u81f3])",
     re.IGNORECASE,
 )
+_HEAD = re.compile(r"[-\w]+(?:\.\d+)?")  # the first word or number
 _TAG = re.compile(r"<answer>((?:(?!</?answer>).){0,2000})</answer>", re.IGNORECASE | re.DOTALL)
 _MARK = re.compile(r"^[ \t]*(?:####|A:)[ \t]*(\S[^\n]*)", re.MULTILINE)
 _CHOSEN = re.compile(
@@ -178,20 +179,14 @@ def statements(text: str) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     for match in _STATEMENT.finditer(text):
         rest = text[match.end() : match.end() + MAX_ANSWER]
-        denied = _NEGATED.match(rest.lstrip(" *_"))
-        if denied:  # takes back what was stated before: "The answer is B. ... So the answer is not B."
-            taken = _first_word(rest.lstrip(" *_")[denied.end() :])
-            found = [earlier for earlier in found if _first_word(earlier[1]) != taken]
+        if denied := _NEGATED.match(rest.lstrip(" *_")):  # takes back "The answer is B. ... The answer is not B."
+            taken = _HEAD.findall(rest.lstrip(" *_")[denied.end() :][:50])[:1]
+            found = [earlier for earlier in found if _HEAD.findall(earlier[1][:50])[:1] != taken]
         elif rest.strip() and not _QUESTION.match(rest):
             found.append((match.start(), rest))
     for pattern in (_TAG, _MARK):
         found += [(match.start(), match[1].strip()) for match in pattern.finditer(text) if match[1].strip()]
     return sorted(found)
-
-
-def _first_word(rest: str) -> str:
-    found = re.search(r"[-\w][\w.,]*", rest[:50])
-    return found[0].rstrip(".,") if found else ""
 
 
 def sentence(rest: str) -> str:
@@ -264,7 +259,8 @@ def _only_an_answer(text: str, answer_type: str) -> bool:
         return len(text.split()) <= 8
     if answer_type == "list":
         return "," in text or ";" in text or text[0] in "[({"
-    return normalise.parse_number(text) is not None or not normalise.is_prose(normalise.plain(text))
+    said = re.search(r"\b(?:it|is|are|so|we)\b", text, re.IGNORECASE)  # words too short for is_prose: "It is 5."
+    return normalise.parse_number(text) is not None or not (said or normalise.is_prose(normalise.plain(text)))
 
 
 def _choice(text: str, question: str, options: Sequence[str]) -> Extraction:

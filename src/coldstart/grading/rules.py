@@ -50,6 +50,8 @@ def gold_fault(spec: Spec) -> str | None:
     gold = spec.answer
     if not plain(gold):
         return "the gold is empty"
+    if spec.tolerance is not None and not 0 <= spec.tolerance < float("inf"):
+        return f"the tolerance {spec.tolerance} is no distance"
     if spec.answer_type == "choice":
         letter = gold_letter(spec)
         count = len(spec.options)
