@@ -9,12 +9,17 @@ Never a guess: two letters, a letter whose option says something else, or a text
 import re
 
 from coldstart.grading import formulas, symbolic, units
-from coldstart.grading.normalise import is_prose, latex_key, parse_number, plain, text_key
+from coldstart.grading.normalise import is_prose, latex_key, parse_number, plain, takes_back, text_key
 from coldstart.grading.spec import Spec, Verdict
 
 _LETTER = re.compile(r"(?:[(\[{]|\\\{)?\s*([A-Za-z])\s*(?:[)\]}]|\\\})?[.:]?")
 _SECOND_LETTER = re.compile(
-    r"(?:(?:^|[\s,/&])(?:and|or)\b|[,/&])\s*(?:option\s+)?(?:\([A-Za-z]\)|[A-Z](?![\w']))|^\s*\([A-Z]\)"
+    r"(?:(?:^|[\s,/&])(?:and|or)\b|[,/&])\s*(?:maybe\s+|perhaps\s+|possibly\s+)?(?:option\s+)?(?:\([A-Za-z]\)|[A-Z](?![\w']))|^\s*\([A-Z]\)"
+)
+_DENIED = re.compile(
+    r"\W*(?:(?:is|was|would\s+be|must\s+be|can)\s+)?(?:(?:clearly|definitely|also)\s+)?"
+    r"(?:not|never|no(?=\W*$)|incorrect|wrong|false|eliminated|excluded|impossible|ruled\s+out|cannot|can't|isn't|wasn't)\b",
+    re.IGNORECASE,
 )
 _REASONS = r"because|since|as|which|for|due|given|in|with"
 
@@ -51,6 +56,8 @@ def choice_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict | Non
 def option_letter(candidate: str, options: tuple[str, ...]) -> str | None:
     """The one letter that ``candidate`` names, by letter or by text; None if none, several, or in contradiction."""
     text = plain(candidate)
+    if takes_back(text) and text not in options:
+        return None
     text = re.sub(
         r"^(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)\s+(?:is\s+)?)+", "", text, flags=re.IGNORECASE
     )
@@ -68,6 +75,8 @@ def option_letter(candidate: str, options: tuple[str, ...]) -> str | None:
         return None  # "B and C", "(A), (C)", "A, B"; but "(B) B" is one
     rest = rest.lstrip(" ,;:-")
     named = whole or _option_of(rest, options)
+    if named is None and (_DENIED.match(rest) or re.search(rf"\bnot\s+\(?{letter}\b", rest) or rest.endswith("?")):
+        return None  # "B is wrong", "B. The answer is not B", "B is right?"
     place = ord(letter.upper()) - ord("A")
     if named is None and place < len(options):
         stated, listed = parse_number(rest), parse_number(options[place])
@@ -105,6 +114,9 @@ def _option_at_head(text: str, options: tuple[str, ...]) -> str | None:
         return None
     longest = max(len(head) for head, _ in found)
     named = [n for head, n in found if len(head) == longest]
+    second = re.sub(r"^\W+", "", low[longest:]).rstrip(" .")
+    if second in {head for head, n in heads if n not in named}:
+        return None  # "green, blue"
     return chr(ord("A") + named[0]) if len(named) == 1 else None
 
 

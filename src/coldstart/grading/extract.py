@@ -40,17 +40,38 @@ _STATEMENT = re.compile(
     |\u7b54\u6848\s*(?:\u662f|\u4e3a|\u70ba|[:\uff1a])[\s:\uff1a]*  # "the answer is" in Chinese""",
     re.IGNORECASE | re.VERBOSE,
 )
+# what makes no single number of the one before it: "5, or maybe 6", "5 and a half", "5 if x > 0", "or 6" in Chinese
+_SECOND = re.compile(
+    r"[\s,;(]*(?:(?:or|alternatively)\b[^.\n]{0,40}?\d|and\s+(?:a\s+)?(?:half|quarter|third)"
+    r"|if\b|followed\s+by\b|(?:more|less|fewer)\s+than\b"
+    r"|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|hundredth|thousandth)s?\b|(?<=,)\d"
+    r"|[\u6216\u548c\u4e0e\u3001\u5230\u81f3])",
+    re.IGNORECASE,
+)
+_HEAD = re.compile(r"[-\w]+(?:\.\d+)?")  # the first word or number
 _TAG = re.compile(r"<answer>((?:(?!</?answer>).){0,2000})</answer>", re.IGNORECASE | re.DOTALL)
 _MARK = re.compile(r"^[ \t]*(?:####|A:)[ \t]*(\S[^\n]*)", re.MULTILINE)
 _CHOSEN = re.compile(
     r"(?:(?<![\w'])\(?([A-Z])\)?[*\s]+is\s+(?:(?:the\s+)?(?:(?:correct|right|best)\s+)?(?:answer|option|choice)\b|correct\b)"
-    r"(?!\s+(?:if|when)\b)"
+    r"(?!\s+(?:only\s+)?(?:if|when)\b)"
     r"|\b(?:choose|select|pick)\s+(?:option\s+|answer\s+|choice\s+)?[(*]{0,3}([A-Z])(?=[).,:*]|\s*$)"
-    r"|\u9009\u62e9?\s*[(\uff08]?([A-Z])(?![A-Za-z]))",  # "choose" in Chinese
+    # "choose" in Chinese, not behind a "not" and not before "or", "and", "wrong"
+    r"|(?<![\u4e0d\u522b\u52ff\u975e\u80fd\u5e94\u662f])\u9009\u62e9?\s*[(\uff08]?([A-Z])"
+    r"(?![A-Za-z]|[)\uff09]?\s*[\u6216\u548c\u4e0e\u3001\u4e0d\u9519]))",
     re.MULTILINE,
 )
 _NEGATED = re.compile(r"(?:not|n't|never|incorrect|wrong)\b", re.IGNORECASE)
+# what makes no statement of "B is correct" behind it: "neither A nor B is correct", "I doubt that B is correct"
+_DOUBTED = re.compile(
+    r"\b(?:neither|either|if|whether|unless|doubt|nobody|no\s+one|everyone\s+thinks|not\s+(?:true|the\s+case)"
+    r"|n't\s+the\s+case)\b"
+    r"[^.,;\n]*$|\b[A-Z]\)?\s+(?:and|or|nor)\s+$",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"[.!?](?=\s|\*|$)|[\n\u3002]")
+_QUESTION = re.compile(
+    r"(?!\W*[A-Z][).:]\s*\w)(?:[^.!?\n]|\.(?=\d)){0,200}\?(?=[\s*]|$)"
+)  # "The answer is 5?"; an option's text may ask
 _MATH = re.compile(r"\$\$?([^$]{1,800})\$\$?|\\\(((?:[^\\]|\\(?!\))){1,800})\\\)|\\\[((?:[^\\]|\\(?!\])){1,800})\\\]")
 _LETTER_LINE = re.compile(r"^[ \t*_]*\(?([A-Z])[).:]?[ \t*_.]*$", re.MULTILINE)
 
@@ -82,7 +103,7 @@ def _open(text: str, answer_type: str, question: str) -> Extraction:
     boxed = boxes(text)
     if boxed:
         joined = answer_type in ("list", "expression")
-        return Extraction((_joined(text, boxed) if joined else boxed[-1][2],), "box", (boxed[-1][0],))
+        return Extraction((_joined(text, boxed) if joined else _hedged(text, boxed),), "box", (boxed[-1][0],))
     offset = max(len(text) - MAX_TAIL, 0)
     tail = text[offset:]
     stated = [(start, _trim(rest, answer_type)) for start, rest in statements(tail)]
@@ -155,10 +176,13 @@ def boxes(text: str) -> list[tuple[int, int, str]]:
 
 def statements(text: str) -> list[tuple[int, str]]:
     """(position, what was stated) of every explicit statement, in order; statements that deny are left out."""
-    found = []
+    found: list[tuple[int, str]] = []
     for match in _STATEMENT.finditer(text):
         rest = text[match.end() : match.end() + MAX_ANSWER]
-        if rest.strip() and not _NEGATED.match(rest.lstrip(" *_")):
+        if denied := _NEGATED.match(rest.lstrip(" *_")):  # takes back "The answer is B. ... The answer is not B."
+            taken = _HEAD.findall(rest.lstrip(" *_")[denied.end() :][:50])[:1]
+            found = [earlier for earlier in found if _HEAD.findall(earlier[1][:50])[:1] != taken]
+        elif rest.strip() and not _QUESTION.match(rest):
             found.append((match.start(), rest))
     for pattern in (_TAG, _MARK):
         found += [(match.start(), match[1].strip()) for match in pattern.finditer(text) if match[1].strip()]
@@ -182,6 +206,18 @@ def _joined(text: str, boxed: list[tuple[int, int, str]]) -> str:
             break
         parts.insert(0, earlier[2])
     return ", ".join(parts)
+
+
+def _hedged(text: str, boxed: list[tuple[int, int, str]]) -> str:
+    """The content of the last box; of two boxes that only "or" or "and" joins, both: they are no single answer."""
+    last = boxed[-1][2]
+    if len(boxed) > 1 and boxed[-2][2] != last:
+        link = re.fullmatch(
+            r"[\s$,]*(?:\\text\{)?\s*(and|or)\s*\}?[\s$]*", text[boxed[-2][1] : boxed[-1][0]][:50], re.I
+        )
+        if link:
+            return f"{boxed[-2][2]} {link[1]} {last}"
+    return last
 
 
 def _trim(rest: str, answer_type: str) -> str:
@@ -212,6 +248,8 @@ def _trim(rest: str, answer_type: str) -> str:
     _, tail = head
     if re.match(r"\s*(?:[-+*/^=<>:\\(\[]|x\s*\d|(?:or|and|to|times|plus|minus|over|out of)\s+\W*\d)", tail):
         return said
+    if _SECOND.match(tail) or (re.match(r"[A-Za-z](?![A-Za-z])", tail) and not units.canonical(tail[0])):
+        return said
     unit = re.match(r"\s*[A-Za-z°µ]{1,12}(?:\^[23])?", tail)
     return side[: len(side) - len(tail)] + (unit[0] if unit and units.is_unit(unit[0]) else "")
 
@@ -221,18 +259,21 @@ def _only_an_answer(text: str, answer_type: str) -> bool:
         return len(text.split()) <= 8
     if answer_type == "list":
         return "," in text or ";" in text or text[0] in "[({"
-    return normalise.parse_number(text) is not None or not normalise.is_prose(normalise.plain(text))
+    said = re.search(r"\b(?:it|is|are|so|we)\b", text, re.IGNORECASE)  # words too short for is_prose: "It is 5."
+    return normalise.parse_number(text) is not None or not (said or normalise.is_prose(normalise.plain(text)))
 
 
 def _choice(text: str, question: str, options: Sequence[str]) -> Extraction:
     offset = max(len(text) - MAX_TAIL, 0)
     tail = text[offset:]
     boxed = boxes(text)
-    found = [(start, content) for start, _, content in boxed[-1:]]
+    found = [(boxed[-1][0], _hedged(text, boxed))] if boxed else []
     after = boxed[-1][0] if boxed else -1
     stated = [(offset + start, sentence(rest)) for start, rest in statements(tail) if not _inside_box(rest)]
     for match in _CHOSEN.finditer(tail):
-        if not _NEGATED.search(tail[max(match.start() - 12, 0) : match.start()]):
+        before = tail[max(match.start() - 80, 0) : match.start()]
+        asked = re.match(r"[^.!\n]{0,80}\?", tail[match.end() : match.end() + 81])
+        if not (_NEGATED.search(before[-12:]) or _DOUBTED.search(before) or asked):
             stated.append((offset + match.start(), match[1] or match[2] or match[3]))
     found += [(start, said) for start, said in stated if start > after]
     ordered = [(candidate, start) for start, candidate in sorted(found) if candidate.strip()][::-1][:MAX_CANDIDATES]

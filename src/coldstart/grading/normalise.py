@@ -18,6 +18,7 @@ from coldstart.grading import units
 
 REMEMBERED = 500  # characters of a text whose plain form is kept: options, golds and answers come again and again
 MAX_EXPONENT = 300  # 1e300 is a number, 1e999999999 is an attack
+MAX_DIGITS = 300  # of one number; Python's float ends at 308 and its int() of a text at 4300
 
 _CHARACTERS: dict[int, str | None] = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}  # full-width forms
 _CHARACTERS |= dict.fromkeys(map(ord, "\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\u00ad"), "-")
@@ -35,6 +36,8 @@ _CHARACTERS |= {
     ord(c): f" {n}/{d}" for c, n, d in zip("½⅓⅔¼¾⅕⅖⅗⅘⅙⅛⅜⅝⅞", "11213123411357", "23344555568888", strict=True)
 }
 
+# vowels and tones of Devanagari, Thai, ... stand in marks, which \w leaves out
+_MARKS = "".join(chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code))[0] == "M")
 _ROOT = re.compile(r"√\s*(\d+(?:\.\d+)?|[A-Za-z]|\([^()]*\)|\{[^{}]*\})")
 _WRAPPERS = re.compile(
     r"\\(?:text|textbf|textit|textrm|texttt|mathrm|mathbf|mathsf|mathit|boldsymbol|bm|mbox|hbox|boxed|fbox|underline"
@@ -116,8 +119,10 @@ def text_key(text: str) -> str:
 def _words(text: str) -> str:
     text = plain(text).casefold()
     words = re.sub(r"(?<=\d)[,](?=\d{3})|'", "", text)
-    words = re.sub(r"(?<!\d)[.]|[.](?!\d)|[^\w\s.%°/+^<>=-]|(?<=\w)-|-(?!\d)|_", " ", words)
-    kept = [word for word in words.split() if word not in ("a", "an", "the")]
+    words = re.sub(rf"(?<!\d)[.]|[.](?!\d)|[^\w\s.%°/+^<>=#{_MARKS}-]|(?<=\w)-|-(?!\d)|_", " ", words)
+    split = words.split()
+    # an article stands before something: "class A" ends in a name
+    kept = [word for word in split[:-1] if word not in ("a", "an", "the")] + split[-1:]
     return " ".join(kept) or text
 
 
@@ -193,6 +198,8 @@ def number_head(text: str) -> tuple[Number, str] | None:
         text = text[1:-1].strip()
     match = _FORMS.match(text)
     if match:
+        if match.end() > MAX_DIGITS:
+            return None
         value, decimals = _value(match)
     else:
         match = _WORD_NUMBER.match(text)
@@ -243,6 +250,22 @@ def _word_value(match: re.Match) -> Fraction:
     if match["ones"]:
         value += _ONES.index(match["ones"].lower())
     return Fraction(-value if match["minus"] else value)
+
+
+_TAKEN_BACK = re.compile(
+    r"\W*(?:yes|no)(?:\s*\?|\W+(?:(?:wait|actually|sorry|but|or|and)\W+)*(?:yes|no)\b"
+    r"|\W+(?:sorry\W+)?(?:but\W+)?i(?:\s+am|'m)?\s+(?:cannot|can't|can\s+(?:help|assist)|unable"
+    r"|not\s+able|not\s+sure)\b)",
+    re.IGNORECASE,
+)
+
+
+def takes_back(text: str) -> bool:
+    """Whether a text that opens with yes or no asks, says the other word at once, or speaks of its author's abilities.
+
+    "Yes?", "No. Actually, yes." and "No, I cannot see the image." answer nothing.
+    """
+    return _TAKEN_BACK.match(sanitise(text)) is not None
 
 
 # fmt: off

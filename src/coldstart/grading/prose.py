@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from coldstart.grading import units
-from coldstart.grading.normalise import is_prose, number_head, parse_number, plain, text_key
+from coldstart.grading.normalise import is_prose, number_head, parse_number, plain, takes_back, text_key
 
 MAX_SENTENCES = 300  # the last ones; a longer response is reasoning, and its conclusion stands at its end
 MAX_SENTENCE = 600  # characters; only the end of a longer one is read
@@ -33,7 +33,9 @@ _CONCLUDES = re.compile(
     re.IGNORECASE,
 )
 _DENIES = re.compile(
-    r"\b(?:not|never|cannot|unable|impossible|unclear|unless|neither|nor|might|maybe|perhaps|possibly|suppose|assum\w+)\b"
+    r"\b(?:not|never|cannot|unable|impossible|unclear|unless|neither|nor|incorrect|wrong|mistaken|doubt"
+    r"|no longer|anything but|rather than"
+    r"|excludes?|lacks?|might|maybe|perhaps|possibly|suppose|assum\w+)\b"
     r"|n't\b|\b(?:could|may) be\b|^\W*let\b",
     re.IGNORECASE,
 )
@@ -50,6 +52,18 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _VAGUE = r"(?:(?:only|about|approximately|around|roughly|exactly|a total of|now|still|also|just|nearly|equal to)\s+)*"
+# a bound, a multiple or a root: the number behind it is not what is stated
+_BOUND = re.compile(
+    rf"\b(?:(?:more|less|fewer|\w+er)\s+than|at\s+(?:least|most)|exceed(?:s|ed|ing)?|below|above|under|beyond"
+    rf"|up\s+to|twice"
+    rf"|(?:half|double|square|cube|root|multiple|power)\s+of)\s+\**[-+]?(?:\d[\d,.]*(?<=\d)|(?:{_WORDS}|one)\b)",
+    re.IGNORECASE,
+)
+_NOTHING_TO_SAY = re.compile(
+    r"no\b(?:\s+[\w'-]+){0,4}?\s+(?:way|need|doubt|information|data|image|picture|photo|figure|diagram|answer|option|reason"
+    r"|evidence|indication|mention)\b",
+    re.IGNORECASE,
+)
 _THERE = re.compile(
     rf"\bthere\s+(?:is|are|was|were|remains?|(?:will|would|should)\s+be)\s+{_VAGUE}(?=[-+\d]|(?:{_WORDS}|one|no)\b)",
     re.IGNORECASE,
@@ -97,7 +111,7 @@ def option(text: str, question: str, options: Sequence[str]) -> Said | None:
 def yes_or_no(text: str) -> Said | None:
     """The yes or no that a response opens with."""
     head = re.match(r"\W*(yes|no)\s*[,.;:!]", text, re.IGNORECASE)
-    return (head[1], head[0]) if head else None
+    return (head[1], head[0]) if head and not takes_back(text[:1000]) else None
 
 
 def sentences(text: str) -> list[str]:
@@ -131,7 +145,7 @@ def _number_value(claim: str) -> object:
 
 def _stated_number(sentence: str) -> str | None:
     """The number that one sentence states."""
-    sentence = _IF.sub("", sentence)
+    sentence, bounds = _BOUND.subn("", _IF.sub("", sentence))
     if _DENIES.search(sentence):
         return None
     bold = [claim for span in _BOLD.findall(sentence) if (claim := _only_number(plain(span)))]
@@ -142,7 +156,7 @@ def _stated_number(sentence: str) -> str | None:
     for there in reversed(list(_THERE.finditer(main))):
         rest = main[there.end() :]
         if re.match(r"no\b", rest, re.IGNORECASE):
-            return "0"
+            return None if _NOTHING_TO_SAY.match(rest) else "0"
         if claim := _leading(rest):
             return claim
     sides = re.split(r"=|\\approx(?![a-zA-Z])", text)
@@ -155,7 +169,7 @@ def _stated_number(sentence: str) -> str | None:
         copulas = list(_IS.finditer(part))
         if copulas and (claim := _leading(part[copulas[-1].end() :], alone=True)):
             return claim
-    return (_only_number(text) or _only_number(main)) if len(sides) == 1 else None
+    return (_only_number(text) or _only_number(main)) if len(sides) == 1 and not bounds else None
 
 
 def _leading(text: str, alone: bool = False) -> str | None:
@@ -164,6 +178,8 @@ def _leading(text: str, alone: bool = False) -> str | None:
     if found is None or _GOES_ON.match(found[1]) or (alone and _NUMBER.search(found[1])):
         return None
     rest = found[1]
+    if re.match(r"[A-Za-z](?![A-Za-z])", rest) and not units.canonical(rest[0]):
+        return None  # "5x"
     shown = text.strip()[: len(text.strip()) - len(rest)] if rest else text.strip()
     unit = re.match(r"\s*([A-Za-z°]{1,12}(?:\^[23])?)(?![/\w])", rest)
     return f"{shown} {unit[1]}" if unit and units.canonical(unit[1]) else shown
@@ -180,7 +196,7 @@ def _named_option(sentence: str, options: Sequence[str], listing: bool) -> str |
     head = re.match(r"\W*(yes|no|true|false)\b(?!\s+(?:or|and)\b)", sentence, re.IGNORECASE)
     keys = [text_key(option) for option in options]
     if head and head[1].lower() in keys:
-        return head[1]
+        return None if takes_back(sentence) else head[1]
     sentence = _IF.sub("", sentence)
     if _DENIES.search(sentence):
         return None

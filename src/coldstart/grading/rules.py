@@ -18,11 +18,12 @@ from fractions import Fraction
 
 from coldstart.grading import formulas, symbolic, units
 from coldstart.grading.choice import choice_rule, gold_letter
-from coldstart.grading.normalise import Number, is_prose, latex_key, parse_number, plain, text_key
+from coldstart.grading.normalise import Number, is_prose, latex_key, parse_number, plain, takes_back, text_key
 from coldstart.grading.spec import Spec, Verdict
 
 _NUMERIC = re.compile(r"\d|\\pi|\be\b")
 _NO_ONE_NUMBER = re.compile(r"[,;]|\b(?:or|and)\b|\\pm|\d['_]")
+_DATE = re.compile(r"^(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}/\d{1,2}/\d{4}|\d{1,2}-\d{1,2}-\d{4})$")
 _BASE = re.compile(r"\d\s*_")
 ROUNDING = Fraction(1, 10**6)  # as math-verify: 0.333333 is 1/3
 
@@ -49,6 +50,8 @@ def gold_fault(spec: Spec) -> str | None:
     gold = spec.answer
     if not plain(gold):
         return "the gold is empty"
+    if spec.tolerance is not None and not 0 <= spec.tolerance < float("inf"):
+        return f"the tolerance {spec.tolerance} is no distance"
     if spec.answer_type == "choice":
         letter = gold_letter(spec)
         count = len(spec.options)
@@ -88,6 +91,8 @@ def number_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict | Non
         return _judge(spec, gold, value, normalised)
     if is_prose(text) or symbolic.obstacle(text) or _NO_ONE_NUMBER.search(text) or not _NUMERIC.search(text):
         return Verdict("unparseable_answer", text, "not one number")
+    if not units.same(units.trailing(text), spec.unit or gold.unit):
+        return Verdict("wrong", text, f"unit {units.trailing(text)!r} instead of {(spec.unit or gold.unit)!r}")
     if spec.answer_type == "integer":
         return _formulas(spec.answer, text, use_symbolic)
     found = formulas.value(units.strip(text))
@@ -117,6 +122,11 @@ def expression_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict |
         return Verdict("correct" if same else "wrong", _show(number), "compared as exact numbers")
     if is_prose(units.strip(gold_text)):
         return text_rule(spec, candidate, use_symbolic)
+    if _DATE.search(gold_text) or _DATE.search(text):
+        return Verdict("wrong", text, "another date")  # math-verify subtracts: 2020-03-05 would be 2012
+    given, wanted = units.trailing(text), spec.unit or units.trailing(gold_text)
+    if not units.same(given, wanted):
+        return Verdict("wrong", text, f"unit {given!r} instead of {wanted!r}")
     text = units.strip(text)
     side = re.split(r"(?<![<>!:])=", text)
     if is_prose(text) and len(side) > 1 and "=" not in gold_text and not re.search(r"[,;]", "".join(side[:-1])):
@@ -177,6 +187,7 @@ def text_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict | None:
         and words
         and words[0] in ("yes", "no")
         and (len(words) == 1 or words[1] not in ("or", "and"))
+        and not takes_back(candidate)
     ):
         return Verdict("correct" if words[0] == gold else "wrong", words[0], "yes or no")
     wanted, number = parse_number(spec.answer), parse_number(candidate)

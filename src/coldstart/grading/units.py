@@ -44,8 +44,10 @@ _OTHER_LETTERS = set("KCFVWNJA")  # single letters that are units but never conv
 # fmt: off
 _NO_UNITS = {"or", "and", "to", "nor", "not", "plus", "minus", "times", "than", "over", "through", "versus", "vs", "i",
              "e", "point", "pi", "half", "halves", "third", "thirds", "quarter", "quarters", "fourth", "fourths",
-             "fifth", "fifths", "sixth", "sixths", "eighth", "eighths", "tenth", "tenths", "squared", "cubed",
-             "factorial", "root"}
+             "fifth", "fifths", "sixth", "sixths", "seventh", "sevenths", "eighth", "eighths", "ninth", "ninths",
+             "tenth", "tenths", "hundredth", "hundredths", "thousandth", "thousandths", "squared", "cubed", "doubled",
+             "tripled", "halved", "factorial", "root", "choose", "dot", "below", "above", "is", "wrong", "incorrect",
+             "false", "cannot", "if", "maybe", "perhaps", "followed"}
 # fmt: on
 _SHAPE = re.compile(r"(?:[A-Za-z°%$€¢µ][A-Za-z.']*(?:\s*\^\s*\{?[23]\}?|[23](?!\d))?(?:\s*[-/·]\s*|\s+|$)){1,6}")
 
@@ -81,6 +83,11 @@ def same(one: str, other: str) -> bool:
     """False only if both are known units and differ."""
     first, second = canonical(one), canonical(other)
     return first is None or second is None or first == second
+
+
+def trailing(text: str) -> str:
+    """The unit that ``strip`` takes off, or ""."""
+    return text[len(strip(text)) :].strip()
 
 
 def strip(text: str) -> str:
