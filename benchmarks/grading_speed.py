@@ -33,11 +33,11 @@ EXCERPT = 120
 # kind -> who is right, as reviewed on the real rows
 DIFFERENCES = {
     "choice by letter or text": "the grader: math-verify compares a letter with the option's value",
-    "no explicit answer": "the grader: math-verify takes the last number or formula of a response that states nothing",
+    "no explicit answer": "math-verify, by taking the last number it finds; the grader calls such answers none",
     "tolerance or rounding": "the grader: the benchmark's precision decides, math-verify compares exact values",
     "unit or percent": "the grader: units and percent signs are compared, math-verify drops them",
     "several or unclear answers": "the grader: an answer that states two things is never credited",
-    "other": "single rows: see the list",
+    "other": "the grader, but for single rows: results in words or prose, which math-verify does not read",
 }
 
 
