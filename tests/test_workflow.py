@@ -324,7 +324,7 @@ def test_every_artifact_has_its_provenance_and_every_job_its_log(finished: Path)
         record = read_provenance(artifact)
         assert record["config_hash"] and record["packages"] and record["wall_seconds"] >= 0, artifact
     assert len(list(finished.glob("results/benchmarks/**/*.tsv"))) == len(list(finished.glob("results/logs/**/*.log")))
-    assert len(list(finished.glob("results/logs/**/*.log"))) == 23
+    assert len(list(finished.glob("results/logs/**/*.log"))) == 24
     assert count_rows(finished / "results/data/train/dropped.parquet", "dropped") == 0
     assert not list(finished.glob("results/**/.*.tmp-*")), "half-written files were left"
 
