@@ -10,7 +10,7 @@ from coldstart.grading import normalise, rules, symbolic
 from coldstart.grading.extract import MAX_ANSWER, Extraction, extract
 from coldstart.grading.spec import Spec, Verdict
 
-GRADER_VERSION = "2.1"
+GRADER_VERSION = "2.2"
 
 
 @dataclass(frozen=True)

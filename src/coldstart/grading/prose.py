@@ -70,6 +70,10 @@ _THERE = re.compile(
 )
 _IS = re.compile(rf"\b(?:is|are|was|were|be|equals?)\s+{_VAGUE}(?=[-+.\d]|(?:{_WORDS}|one)\b)", re.IGNORECASE)
 _YES_NO = re.compile(r"\W*(?:yes|no|true|false)\W*", re.IGNORECASE)
+_VERDICT = re.compile(  # "no" alone or before a reason; "no 2" and "no shape" say something else
+    r"\W*(yes|no|true|false)\W*(?:$|[,.;:!)]|\b(?:there|it|they|the|this|that|these|those|because|since|as|he|she|we|you)\b)",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(r"[,;]?\s+\(?(?:because|since|which|where|with|as)\b", re.IGNORECASE)
 _GOES_ON = re.compile(
     r"\s*(?:[-+*/^=<>:]|\\times|\\cdot|x\s*\d|(?:or|and|to|through|times|plus|minus|over|out of|divided by|of)\s+\W*\d)"
@@ -193,7 +197,7 @@ def _only_number(text: str) -> str | None:
 
 def _named_option(sentence: str, options: Sequence[str], listing: bool) -> str | None:
     """The one option that a sentence names: by a letter in parentheses, by its words, or by the number it states."""
-    head = re.match(r"\W*(yes|no|true|false)\b(?!\s+(?:or|and)\b)", sentence, re.IGNORECASE)
+    head = _VERDICT.match(sentence)
     keys = [text_key(option) for option in options]
     if head and head[1].lower() in keys:
         return None if takes_back(sentence) else head[1]

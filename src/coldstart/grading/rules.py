@@ -6,7 +6,7 @@ math-verify can tell and ``use_symbolic`` is False. A rule never credits an answ
     choice      a letter, "(B)", "B.", "B. 7 cm", or the text of exactly one option; letter and text must not disagree
     integer     exact value: separators, number words, trailing units; 5.0 is 5, 5.4 is not; formulas are evaluated
     decimal     within ``tolerance``, bounds included; without one, equal when rounded to the gold's decimals
-    expression  letter by letter, as exact numbers, by value, or by math-verify; a gold made of words is compared as text
+    expression  by letters, as exact numbers, by value, or by math-verify; a gold made of words is compared as text
     list        the same elements in order; in any order if the gold stands in braces
     text        without case, articles and punctuation; yes and no may be followed by an explanation
 Percent: "25%" and "25" agree where the gold or the unit has the sign or the question asks for percent; "25%" and
