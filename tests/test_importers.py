@@ -162,6 +162,14 @@ def test_conversations_that_are_none(value: object, why: str) -> None:
 
 
 # The training sets of docs/data.md: config snippet, one invented row in the set's own column types, what it becomes.
+GEOMETRY3K = {
+    "images": [{"bytes": png(), "path": None}],
+    "problem": "<image>Find x.",
+    "answer": r"2 \sqrt { 221 }",
+    "id": 7,
+    "choices": ["1.0", "29.7"],
+    "ground_truth": "B",
+}
 SETS = {
     "Multimodal-RL-Data": (
         {"columns": {"question": "problem", "images": "images", "answer": "answer"}},
@@ -179,14 +187,7 @@ SETS = {
     ),
     "Geometry3K": (
         {"columns": {"question": "problem", "images": "images", "answer": "answer"}},
-        {
-            "images": [{"bytes": png(), "path": None}],
-            "problem": "<image>Find x.",
-            "answer": r"2 \sqrt { 221 }",
-            "id": 7,
-            "choices": ["1.0", "29.7"],
-            "ground_truth": "B",
-        },
+        GEOMETRY3K,
         ("<image>Find x.", 1, [], r"2 \sqrt { 221 }", "expression"),
     ),
     "Geometry3K, multiple choice": (
@@ -199,14 +200,7 @@ SETS = {
                 "answer": "ground_truth",
             }
         },
-        {
-            "images": [{"bytes": png(), "path": None}],
-            "problem": "<image>Find x.",
-            "answer": r"2 \sqrt { 221 }",
-            "id": 7,
-            "choices": ["1.0", "29.7"],
-            "ground_truth": "B",
-        },
+        GEOMETRY3K,
         ("<image>Find x.", 1, ["1.0", "29.7"], "B", "choice"),
     ),
     "GEOQA_R1V_Train_8K": (

@@ -38,7 +38,6 @@ def run(args: argparse.Namespace) -> None:
     from coldstart.generation.respond import (
         Job,
         LazyEngine,
-        copy_artifact,
         join_parts,
         most_images,
         problem_ids,
@@ -46,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         respond,
     )
     from coldstart.hub import resolve_model
-    from coldstart.reuse import rows_hash
+    from coldstart.reuse import put, rows_hash
 
     settings = config["eval"]
     model = str(resolve_model(args.model))
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
             join_parts(parts, finished[name], record, facts)
             remove_parts(parts)
     for name, responses in finished.items():
-        copy_artifact(responses, args.output_dir / name / "responses.parquet")
+        put(responses, args.output_dir / name / "responses.parquet")
 
 
 def parse_benchmarks(items: list[str]) -> dict[str, Path]:

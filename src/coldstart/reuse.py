@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 
 from coldstart import provenance
-from coldstart.artifacts import atomic_path, write_text
+from coldstart.artifacts import atomic_path, new_folder, remove, write_text
 from coldstart.errors import UserError
 
 OWNER, RESULT, DIGEST = "owner", "result", "result.sha256"
@@ -71,7 +71,7 @@ def give(folder: Path, output: str | Path) -> bool:
     """Link a kept result to ``output``; False if there is none, or it is not what was kept."""
     if not kept(folder):
         return False
-    _replace(folder / RESULT, Path(output))
+    put(folder / RESULT, Path(output))
     print(f"{output}: nothing that determines it has changed: taken from {folder / RESULT}", file=sys.stderr)
     return True
 
@@ -89,44 +89,33 @@ def kept(folder: Path) -> bool:
 def keep(folder: Path, output: str | Path) -> None:
     """Keep a finished output, and remove what else is in the folder and the stale folders of the same output."""
     owner = (folder / OWNER).read_text(encoding="utf-8")
-    _replace(Path(output), folder / RESULT)
+    put(Path(output), folder / RESULT)
     write_text(folder / DIGEST, _digest(folder / RESULT))
     for path in list(folder.iterdir()):
         if path.name not in (OWNER, RESULT, DIGEST):
-            _remove(path)
+            remove(path)
     for other in list(folder.parent.iterdir()):
         same = (other / OWNER).is_file() and (other / OWNER).read_text(encoding="utf-8") == owner
         if other != folder and same:
             shutil.rmtree(other)
 
 
-def link(source: Path, target: Path) -> None:
+def put(source: Path, target: Path) -> None:
+    """Make ``target`` the same file or folder as ``source``, by hard links; it is complete or not there."""
+    if source.is_file():
+        with atomic_path(target) as temporary:
+            _link(source, temporary)
+        return
+    with new_folder(target) as temporary:
+        shutil.copytree(source, temporary, copy_function=_link, dirs_exist_ok=True)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
     """A hard link, or a copy where the file system has none (another disk, some network file systems)."""
     try:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _replace(source: Path, target: Path) -> None:
-    """Make ``target`` the same file or folder as ``source``; it is complete or not there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_file():
-        with atomic_path(target) as temporary:
-            link(source, temporary)
-        return
-    temporary = target.with_name(f".{target.name}.tmp")
-    _remove(temporary)
-    shutil.copytree(source, temporary, copy_function=lambda one, other: link(Path(one), Path(other)))
-    _remove(target)
-    os.replace(temporary, target)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _digest(path: Path) -> str:

@@ -108,12 +108,12 @@ def build_cells(sources: list[Source], resamples: int, clusters: dict[str, dict[
     cells: Cells = {}
     for benchmark in dict.fromkeys(source.benchmark for source in sources):
         of_benchmark = [source for source in sources if source.benchmark == benchmark]
-        problems: list[str] | None = None
+        problems: list[str] = []
         samples = 0
         values: dict[tuple[str, str], list[np.ndarray]] = {}
         for source in of_benchmark:
             ids, per_problem, count = read_cell(source.path)
-            if problems is None:
+            if not problems:
                 problems, samples = ids, count
             if ids != problems:
                 odd = sorted(set(ids) ^ set(problems))
@@ -126,11 +126,11 @@ def build_cells(sources: list[Source], resamples: int, clusters: dict[str, dict[
             values.setdefault((source.student, source.arm), []).append(per_problem)
         names = list(values)
         means = np.stack([np.mean(values[name], axis=0) for name in names], axis=1)  # problems, cells, metrics
-        cluster = clusters.get(benchmark) or {name: name for name in problems or []}
-        if set(cluster) != set(problems or []):
+        cluster = clusters.get(benchmark) or {name: name for name in problems}
+        if set(cluster) != set(problems):
             raise UserError(f"{of_benchmark[0].path}: grades other problems than --problems {benchmark} holds")
-        numbers = {name: number for number, name in enumerate(dict.fromkeys(cluster[name] for name in problems or []))}
-        places = np.array([numbers[cluster[name]] for name in problems or []])
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(cluster[name] for name in problems))}
+        places = np.array([numbers[cluster[name]] for name in problems])
         sums = statistics.cluster_sums(means.reshape(len(means), -1), places)
         drawn = statistics.resampled_means(sums, resamples, benchmark)
         drawn = (drawn[:, :-1] / drawn[:, -1:]).reshape(resamples, len(names), len(METRICS))

@@ -14,14 +14,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from coldstart import provenance
-from coldstart.artifacts import atomic_path, iter_rows, read_rows, read_table, table_writer, write_rows
+from coldstart.artifacts import iter_rows, read_rows, read_table, table_writer, write_rows
 from coldstart.errors import UserError
 from coldstart.generation import Engine, Request, Sampling, sample_seed
 from coldstart.lengths import load_meter
 from coldstart.progress import Progress
 from coldstart.prompts import decode_images, render
 from coldstart.provenance import code_hash, text_hash
-from coldstart.reuse import link, model_hash
+from coldstart.reuse import model_hash
 
 COLUMNS = ["id", "question", "options", "images", "prompt_tokens", "image_tokens"]
 READ_AHEAD = 16  # problems with their images that are in memory beside the current batch
@@ -129,12 +129,6 @@ def remove_parts(parts: list[Path]) -> None:
         part.unlink(missing_ok=True)
         for leftover in part.parent.glob(f".{part.name}.tmp-*"):
             leftover.unlink(missing_ok=True)
-
-
-def copy_artifact(source: Path, target: Path) -> None:
-    """Put a finished artifact at its place as well, atomically; the disk holds it once."""
-    with atomic_path(target) as temporary:
-        link(source, temporary)
 
 
 def asked_hash(path: Path, wanted: set[str], job: Job) -> str:

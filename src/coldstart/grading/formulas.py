@@ -64,12 +64,13 @@ def _values(text: str) -> tuple[tuple[float, ...], bool] | None:
     """The values of a formula at all points, and whether it has letters; None if it is not simple."""
     try:
         tokens = _tokens(text)
-        values = tuple(_Reader(tokens, point).whole() for point in range(POINTS))
+        letters = any(kind == "letter" for kind, _ in tokens)
+        values = tuple(_Reader(tokens, point).whole() for point in range(POINTS if letters else 1))
     except (_NotSimpleError, ArithmeticError, RecursionError):
         return None
     if not all(isinstance(number, float) and isfinite(number) and abs(number) < MAX_POWER**2 for number in values):
         return None
-    return values, any(kind == "letter" for kind, _ in tokens)
+    return (values if letters else values * POINTS), letters
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:

@@ -95,10 +95,12 @@ def number_rule(spec: Spec, candidate: str, use_symbolic: bool) -> Verdict | Non
         return Verdict("wrong", text, f"unit {units.trailing(text)!r} instead of {(spec.unit or gold.unit)!r}")
     if spec.answer_type == "integer":
         return _formulas(spec.answer, text, use_symbolic)
-    found = formulas.value(units.strip(text))
-    if found is None and not use_symbolic:
-        return None
-    found = symbolic.value(units.strip(text)) if found is None else found
+    formula = units.strip(text)
+    found = formulas.value(formula)
+    if found is None:
+        if not use_symbolic:
+            return None
+        found = symbolic.value(formula)
     if found is None:
         return Verdict("unparseable_answer", text, "not one number")
     return _judge(spec, gold, Fraction(found), f"{found:.10g}")

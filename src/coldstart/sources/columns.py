@@ -8,13 +8,13 @@ By mapping, the gold is taken out of the answer column by the rules of golds.py;
     coldstart data --config '{"data": {"train": {"mine": {"path": "mine.jsonl"}}}}' --source train ...
 """
 
-import json
 from collections.abc import Callable
 
 from coldstart.schemas import ANSWER_TYPES
 from coldstart.sources.conversation import question_and_answer
 from coldstart.sources.golds import choice_gold, clean_gold, index_gold, infer_type
 from coldstart.sources.rows import RowError, choice_letter, image_list, scalar_text, text, text_list
+from coldstart.sources.rows import mapping as mapping_of
 
 PROBLEM_COLUMNS = ["id", "question", "images", "options", "answer", "answer_type"]
 
@@ -75,7 +75,7 @@ def from_problem(row: dict) -> dict:
         "answer_type": answer_type,
         "tolerance": _number(row.get("tolerance"), "tolerance"),
         "unit": scalar_text(row["unit"], "unit") if row.get("unit") else None,
-        "metadata": _metadata(row.get("metadata")),
+        "metadata": {} if row.get("metadata") is None else mapping_of(row["metadata"], "metadata"),
     }
 
 
@@ -91,17 +91,3 @@ def _number(value: object, column: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RowError("wrong_type", f"column '{column}' holds {value!r}, not a number")
     return float(value)
-
-
-def _metadata(value: object) -> dict:
-    """The metadata column: a JSON object as text, or a mapping."""
-    if value is None:
-        return {}
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise RowError("wrong_type", f"column 'metadata' holds no JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise RowError("wrong_type", "column 'metadata' holds no JSON object")
-    return value

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coldstart import provenance
+from coldstart.artifacts import new_folder
 from coldstart.progress import Progress
 from coldstart.testbed.models import build_model, build_processor, load_model
 from coldstart.testbed.questions import FAMILIES, solution
 from coldstart.testbed.scenes import Scene, sample_scene, sample_small_scene
 from coldstart.testbed.world import drill, sample, with_options
-from coldstart.training.output import new_folder, write_manifest
+from coldstart.training.output import write_manifest
 
 if TYPE_CHECKING:
     import torch

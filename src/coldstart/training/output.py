@@ -8,13 +8,11 @@ Written: config.json, model*.safetensors, tokenizer and processor files, generat
 
 import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 from coldstart import provenance, reuse
-from coldstart.artifacts import write_rows
+from coldstart.artifacts import new_folder, temporary_folder, write_rows
 from coldstart.errors import UserError
 
 MANIFEST = "manifest.json"
@@ -52,7 +50,7 @@ def save_final(trainer, output: str | Path, dtype: str | None, record: dict, fac
     if dtype is not None:
         trainer.model.to(getattr(torch, dtype))
     main = trainer.is_world_process_zero()
-    with new_folder(Path(output)) if main else nullcontext(_temporary(Path(output))) as temporary:
+    with new_folder(output) if main else nullcontext(temporary_folder(Path(output))) as temporary:
         trainer.accelerator.wait_for_everyone()
         trainer.save_model(str(temporary))
         if main:
@@ -62,24 +60,6 @@ def save_final(trainer, output: str | Path, dtype: str | None, record: dict, fac
             write_manifest(temporary, done)
     if main:
         reuse.keep(work, output)
-
-
-@contextmanager
-def new_folder(output: Path) -> Iterator[Path]:
-    """A temporary folder beside ``output`` that takes its place when the block ends, and goes if the block fails."""
-    temporary = _temporary(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if temporary.exists():
-        shutil.rmtree(temporary)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if output.exists():
-            shutil.rmtree(output)
-        os.replace(temporary, output)
-    finally:
-        if temporary.exists():
-            shutil.rmtree(temporary)
 
 
 def read_manifest(folder: str | Path) -> dict:
@@ -96,7 +76,3 @@ def write_manifest(folder: Path, record: dict) -> None:
         file.write(json.dumps(record, indent=1, sort_keys=True) + "\n")
         file.flush()
         os.fsync(file.fileno())
-
-
-def _temporary(output: Path) -> Path:
-    return output.with_name(f".{output.name}.tmp")
